@@ -1,0 +1,1 @@
+"""The vocabulary: frozen values and rules. Standard library only."""

@@ -1,0 +1,58 @@
+"""Money in whole nano-USD: prices by class, and the one rule that rounds."""
+
+from __future__ import annotations
+
+from decimal import ROUND_CEILING, Decimal, InvalidOperation
+from typing import NamedTuple
+
+from waypost.domain.chat import Usage
+
+NANO_USD_PER_USD = 1_000_000_000
+UNITS_PER_PRICE = 1_000_000
+CHARGE_NANO_USD_MAX = 10_000 * NANO_USD_PER_USD
+PRICE_NANO_USD_MAX = 1_000_000 * NANO_USD_PER_USD
+
+
+class Price(NamedTuple):
+    """Nano-USD per 1,000,000 tokens of each class; `request` is nano-USD per 1,000,000 requests."""
+
+    input: int
+    output: int
+    cached_input: int | None = None
+    """Without one, cached input costs what input costs."""
+    reasoning: int | None = None
+    """Without one, reasoning costs what output costs."""
+    request: int = 0
+    version: str = ""
+    """Names this price for ever, so that a charge can be worked out again."""
+
+
+def cost_nano_usd(price: Price, usage: Usage) -> int:
+    """What `usage` costs at `price`: summed first, rounded once, upwards."""
+    cached = price.input if price.cached_input is None else price.cached_input
+    reasoning = price.output if price.reasoning is None else price.reasoning
+    total = (
+        usage.input * price.input
+        + usage.cached_input * cached
+        + usage.output * price.output
+        + usage.reasoning * reasoning
+        + price.request
+    )
+    return min(-(-total // UNITS_PER_PRICE), CHARGE_NANO_USD_MAX)
+
+
+def nano_usd_per_million(usd_per_million: str | int | float | Decimal) -> int:
+    """Read a price as people write it (`"0.10"` USD per million tokens) into whole nano-USD per million.
+
+    Raises ValueError for anything that is not a finite amount between 0 and a million USD.
+    """
+    try:
+        amount = Decimal(str(usd_per_million))
+    except InvalidOperation:
+        raise ValueError(f"{usd_per_million!r} is not an amount of USD") from None
+    if isinstance(usd_per_million, bool) or not amount.is_finite() or amount < 0:
+        raise ValueError(f"{usd_per_million!r} is not an amount of USD")
+    nano = int((amount * NANO_USD_PER_USD).to_integral_value(rounding=ROUND_CEILING))
+    if nano > PRICE_NANO_USD_MAX:
+        raise ValueError(f"{usd_per_million!r} USD per million tokens is above the limit of 1,000,000")
+    return nano

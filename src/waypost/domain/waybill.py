@@ -1,0 +1,92 @@
+"""The waybill: the record of one request. The one object that changes during a call."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from waypost.domain.callers import Caller
+from waypost.domain.chat import ChatRequest, Usage
+from waypost.domain.plans import Plan
+
+
+class Outcome(StrEnum):
+    """How a request ended."""
+
+    DELIVERED = "delivered"
+    REFUSED = "refused"
+    FAILED = "failed"
+    LEFT = "left"
+    """The caller went away before the end."""
+
+
+@dataclass(slots=True)
+class Attempt:
+    """One try at one endpoint."""
+
+    provider: str
+    endpoint_model: str
+    status: int = 0
+    """The provider's HTTP status; 0 where none came."""
+    code: str | None = None
+    """What went wrong, None when it served the call."""
+    connect_ms: float | None = None
+    """None on a pooled connection."""
+    first_word_ms: float | None = None
+    ms: float = 0.0
+    upstream_request_id: str | None = None
+    why: str = ""
+    """The provider's own words about a failure, at most 300 characters, secrets taken out."""
+
+
+@dataclass(slots=True)
+class Waybill:
+    """Filled in along the way; `store` writes it once.
+
+    Times are in milliseconds; `at_ms` is Unix time. Who may touch it: journey, courier, store.
+    """
+
+    id: int
+    """Time-ordered 63-bit number; `request_id` writes it as `req_…`."""
+    at_ms: int
+    request_id: str
+    caller: Caller | None = None
+    asked: str = ""
+    request: ChatRequest | None = None
+    plan: Plan | None = None
+    attempts: list[Attempt] = field(default_factory=list)
+    outcome: Outcome = Outcome.FAILED
+    status: int = 0
+    code: str | None = None
+    why: str = ""
+    fix: str = ""
+    served_by: str | None = None
+    """Slug of the provider whose words the caller got."""
+    usage: Usage | None = None
+    hold_nano_usd: int = 0
+    charge_nano_usd: int = 0
+    price_version: str = ""
+    gateway_ms: float = 0.0
+    """Time spent in our own code and waits before the first attempt went out."""
+    first_word_ms: float | None = None
+    ms: float = 0.0
+    delivery_unknown: bool = False
+    stranger: str | None = None
+    """Set for a caller we could not identify: what its credential looked like, never the credential."""
+    request_body: bytes | None = None
+    reply_body: bytes | None = None
+    """Bodies, only when the operator's settings say to keep them."""
+
+    @property
+    def payer(self) -> tuple[str, str] | None:
+        """Type (`user` or `organisation`) and name of who pays."""
+        if self.request is not None and self.request.bill_to:
+            return ("organisation", self.request.bill_to)
+        return ("user", self.caller.user.name) if self.caller else None
+
+    @property
+    def output_tokens_per_s(self) -> float | None:
+        """Speed of the answer from its first word on."""
+        if self.usage is None or self.first_word_ms is None or self.ms <= self.first_word_ms:
+            return None
+        return self.usage.output_total * 1000 / (self.ms - self.first_word_ms)

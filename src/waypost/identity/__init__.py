@@ -1,0 +1,1 @@
+"""Who are you? Tokens, scopes, limits: every answer from memory."""

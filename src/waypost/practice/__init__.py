@@ -1,0 +1,1 @@
+"""Practice providers: real HTTP servers that play a provider, with any fault."""
