@@ -1,0 +1,247 @@
+"""One chat call from the door to a provider and back. Whoever reads this file has seen the product."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from waypost.domain.callers import INFERENCE, Caller
+from waypost.domain.chat import ChatRequest, Usage
+from waypost.domain.money import cost_nano_usd
+from waypost.domain.plans import Plan
+from waypost.domain.problems import Failed, Problem, Refusal
+from waypost.domain.waybill import Attempt, Outcome, Waybill
+from waypost.providers.courier import Leaver, Left
+from waypost.providers.flow import End, EndKind, Flow
+from waypost.providers.metering import estimate
+
+log = logging.getLogger("waypost.journey")
+CALLER_LEFT_STATUS = 499
+STRANGER_CODES = frozenset({"token_missing", "token_malformed", "token_unknown", "token_revoked", "token_expired"})
+
+
+# What the journey needs, in the order in which it asks.
+
+
+class Call(Leaver, Protocol):
+    """A chat call as the door holds it, and the way back to its caller."""
+
+    bill: Waybill
+    arrived: float
+    """The event loop's time when its first byte came."""
+
+    def credential(self) -> bytes | None: ...
+    def read(self) -> ChatRequest: ...
+    def begin(self, bill: Waybill) -> None: ...
+    def write(self, data: bytes) -> None: ...
+    def finish(self, tail: bytes) -> None: ...
+    def whole(self, bill: Waybill, body: bytes) -> None: ...
+    def broken(self, problem: Problem) -> None: ...
+    def refused(self, problem: Problem) -> None: ...
+
+
+class Identity(Protocol):
+    """Who are you?"""
+
+    def who(self, authorization: bytes | None) -> Caller: ...
+    def require(self, caller: Caller, scope: str) -> None: ...
+
+
+class Ticket(Protocol):
+    """What a call holds of its token's limits while it runs."""
+
+    def leave(self, usage: Usage | None) -> None: ...
+
+
+class Turnstile(Protocol):
+    """How much may you do at once, and in a minute? None where the token has no limits."""
+
+    def enter(self, caller: Caller, ask: ChatRequest) -> Ticket | Awaitable[Ticket] | None: ...
+
+
+class Planner(Protocol):
+    """Who could serve you, in which order?"""
+
+    def plan(self, ask: ChatRequest, caller: Caller) -> Plan: ...
+    def refusal(self, plan: Plan, ask: ChatRequest) -> Refusal: ...
+
+
+class Courier(Protocol):
+    """Who serves you?"""
+
+    async def open(self, plan: Plan, ask: ChatRequest, attempts: list[Attempt], caller: Leaver) -> Flow: ...
+    def served(self, flow: Flow, end: End, output_tokens: int) -> None: ...
+
+
+class Books(Protocol):
+    """What happened? A filed waybill is durable when its future is done."""
+
+    def file(self, waybill: Waybill) -> Awaitable[None]: ...
+    def file_stranger(self, waybill: Waybill) -> None: ...
+
+
+class Meter(Protocol):
+    """Counters for those who watch."""
+
+    def ended(self, bill: Waybill) -> None: ...
+
+
+@dataclass(slots=True)
+class House:
+    """Every room a call passes through."""
+
+    identity: Identity
+    turnstile: Turnstile
+    planner: Planner
+    courier: Courier
+    books: Books
+    meter: Meter
+    clock: Callable[[], float]
+    """The event loop's time, in seconds."""
+    keep_bodies: bool = False
+
+
+async def chat(call: Call, house: House) -> None:
+    """Carry one call. Refusals and failures become a waybill and a reply here, and nowhere else."""
+    try:
+        await _carry(call, house)
+    except Left:
+        _close(call, house, Outcome.LEFT, CALLER_LEFT_STATUS)
+        await house.books.file(call.bill)
+    except Problem as problem:
+        await _refuse(call, house, problem)
+    except Exception:
+        log.exception("a bug in the journey of %s", call.bill.request_id)
+        await _refuse(call, house, Failed("internal_error", "Something went wrong in the router itself.", fix=BUG_FIX))
+
+
+BUG_FIX = (
+    "This is a bug of ours, and your request was not at fault. The operator finds it in the log by its request id."
+)
+
+
+async def _carry(call: Call, house: House) -> None:
+    bill = call.bill
+    caller = bill.caller = house.identity.who(call.credential())
+    house.identity.require(caller, INFERENCE)
+    ask = bill.request = call.read()
+    plan = bill.plan = house.planner.plan(ask, caller)
+    if not plan.order:
+        raise house.planner.refusal(plan, ask)
+    ticket = house.turnstile.enter(caller, ask)
+    if isinstance(ticket, Awaitable):
+        ticket = await ticket
+    try:
+        bill.gateway_ms = _elapsed_ms(call, house)
+        flow = await house.courier.open(plan, ask, bill.attempts, call)
+        await _deliver(call, house, flow, ask)
+    finally:
+        if ticket is not None:
+            ticket.leave(bill.usage)
+
+
+async def _deliver(call: Call, house: House, flow: Flow, ask: ChatRequest) -> None:
+    bill = call.bill
+    bill.served_by = flow.candidate.provider.slug
+    bill.first_word_ms = _elapsed_ms(call, house)
+    if ask.stream:
+        call.begin(bill)
+    end = await flow.pour(call)
+    _settle(bill, flow, end, ask)
+    house.courier.served(flow, end, bill.usage.output_total if bill.usage else 0)
+    if end.kind is EndKind.GONE:
+        _close(call, house, Outcome.LEFT, 200)
+    elif end.kind is EndKind.BROKEN:
+        _close(call, house, Outcome.FAILED, 200, end.code, end.why)
+    else:
+        _close(call, house, Outcome.DELIVERED, 200)
+    await house.books.file(bill)
+    _say_end(call, flow, end)
+
+
+def _settle(bill: Waybill, flow: Flow, end: End, ask: ChatRequest) -> None:
+    """What it came to: the provider's count, else our estimate of what was handed on."""
+    bill.usage = end.usage if end.usage is not None else estimate(ask, end.words)
+    price = flow.candidate.endpoint.price
+    if price is not None:
+        bill.price_version = price.version
+        bill.charge_nano_usd = cost_nano_usd(price, bill.usage)
+
+
+def _say_end(call: Call, flow: Flow, end: End) -> None:
+    """The settlement is durable: let the tail go."""
+    bill = call.bill
+    if end.kind is EndKind.BROKEN:
+        call.broken(Failed(end.code or "upstream_error", f"{bill.served_by} could not finish the answer.", why=end.why))
+    elif end.kind is EndKind.DONE and bill.request is not None and bill.request.stream:
+        call.finish(flow.closing(bill.usage, bill.charge_nano_usd) + end.tail)
+    elif end.kind is EndKind.DONE:
+        call.whole(bill, end.tail)
+
+
+async def _refuse(call: Call, house: House, problem: Problem) -> None:
+    bill = call.bill
+    outcome = Outcome.REFUSED if isinstance(problem, Refusal) else Outcome.FAILED
+    _close(call, house, outcome, problem.status, problem.code, problem.why or problem.message)
+    bill.fix = problem.fix
+    if problem.code in STRANGER_CODES:
+        house.books.file_stranger(bill)
+        call.refused(problem)
+        return
+    try:
+        await house.books.file(bill)
+    except Problem as worse:
+        problem = worse
+    call.refused(problem)
+
+
+def _close(call: Call, house: House, outcome: Outcome, status: int, code: str | None = None, why: str = "") -> None:
+    bill = call.bill
+    bill.outcome = outcome
+    bill.status = status
+    bill.code = code
+    bill.why = why
+    bill.ms = _elapsed_ms(call, house)
+    house.meter.ended(bill)
+
+
+def _elapsed_ms(call: Call, house: House) -> float:
+    return (house.clock() - call.arrived) * 1000
+
+
+def explain(call: Call, house: House) -> dict[str, Any]:
+    """The same questions as `chat`, asked without calling anybody.
+
+    Returns what there is to say beside the waybill: `would_succeed`, `refused_by`, `fix`, `predicted_nano_usd`.
+    Raises Refusal only for callers we cannot identify.
+    """
+    bill = call.bill
+    caller = bill.caller = house.identity.who(call.credential())
+    try:
+        house.identity.require(caller, INFERENCE)
+        ask = bill.request = call.read()
+        plan = bill.plan = house.planner.plan(ask, caller)
+        if not plan.order:
+            raise house.planner.refusal(plan, ask)
+    except Refusal as refusal:
+        return {"would_succeed": False, "refused_by": _refused_by(refusal), "fix": refusal.fix or None}
+    return {"would_succeed": True, "refused_by": None, "fix": None, "predicted_nano_usd": _predicted(plan, ask)}
+
+
+def _refused_by(refusal: Refusal) -> dict[str, Any]:
+    shown = {"code": refusal.code, "status": refusal.status, "message": refusal.message, "why": refusal.why}
+    return {**shown, "param": refusal.param} if refusal.param else shown
+
+
+EXPECTED_OUTPUT_TOKENS = 512
+
+
+def _predicted(plan: Plan, ask: ChatRequest) -> int | None:
+    """Expected cost at the first endpoint: the answer's cap or 512 tokens, whichever is less."""
+    price = plan.order[0].endpoint.price
+    if price is None:
+        return None
+    output = min(ask.output_tokens_max or EXPECTED_OUTPUT_TOKENS, EXPECTED_OUTPUT_TOKENS) * ask.choices
+    return cost_nano_usd(price, estimate(ask, output))

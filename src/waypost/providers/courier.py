@@ -1,0 +1,212 @@
+"""Tries the plan in turn until an endpoint says its first word. After that word nobody else is ever asked."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Protocol
+
+from waypost.domain.chat import ChatRequest
+from waypost.domain.plans import Candidate, Plan
+from waypost.domain.problems import Failed
+from waypost.domain.pulse import CallResult
+from waypost.domain.waybill import Attempt
+from waypost.providers.flow import End, Exchange, Flow
+from waypost.providers.openai import OpenAISpeaker
+from waypost.providers.replies import Blame, Verdict
+from waypost.providers.stream import StreamFlow
+from waypost.providers.upstream import Address
+from waypost.providers.whole import WholeFlow
+
+FREE_TRIES = 2
+"""The first try, and a call's first failover."""
+
+
+class Client(Protocol):
+    """Our HTTP client."""
+
+    def send(self, address: Address, head: bytes, body: bytes, sink: Any, connect_seconds_max: float) -> Exchange: ...
+
+
+class Health(Protocol):
+    """Where the courier tells how endpoints are doing."""
+
+    def started(self, endpoint: tuple[str, str]) -> None: ...
+    def ended(self, endpoint: tuple[str, str], result: CallResult) -> None: ...
+
+
+class Budget(Protocol):
+    """How many further tries all calls together may take."""
+
+    def may_retry(self) -> bool: ...
+    def retried(self) -> None: ...
+
+
+class Leaver(Protocol):
+    """The caller, who may go away at any time."""
+
+    gone: bool
+    on_gone: Callable[[], None] | None
+    on_drain: Callable[[], None] | None
+    on_full: Callable[[], None] | None
+    on_room: Callable[[], None] | None
+
+
+class Left(Exception):
+    """The caller left before the first word."""
+
+
+class Courier:
+    """Opens flows. `clock` is the event loop's time in seconds."""
+
+    def __init__(self, client: Client, health: Health, budget: Budget, clock: Callable[[], float]) -> None:
+        self._client = client
+        self._health = health
+        self._budget = budget
+        self._clock = clock
+        self._speaker = OpenAISpeaker()
+
+    async def open(self, plan: Plan, ask: ChatRequest, attempts: list[Attempt], caller: Leaver) -> Flow:
+        """The first endpoint that answers.
+
+        Raises Failed where none does or the provider rejects the request itself, Left where the caller went away.
+        Every try is added to `attempts`.
+        """
+        started = self._clock()
+        verdicts: list[tuple[Candidate, Verdict]] = []
+        for tried, candidate in enumerate(plan.order):
+            if tried >= FREE_TRIES:
+                if not self._budget.may_retry():
+                    break
+                self._budget.retried()
+            if caller.gone:
+                raise Left
+            flow = self._send(candidate, plan, ask, started, caller)
+            attempts.append(flow.attempt)
+            verdict = await flow.answers()
+            if verdict is None:
+                return flow
+            self.note(flow, verdict)
+            verdicts.append((candidate, verdict))
+            if caller.gone:
+                raise Left
+            if not verdict.try_next or self._clock() - started >= plan.deadlines.call_seconds_max:
+                break
+        raise _failure(plan, verdicts, attempts)
+
+    def note(self, flow: Flow, verdict: Verdict) -> None:
+        """Write down why an attempt did not serve the call, in its waybill line and in the pulse."""
+        self._close_attempt(flow)
+        flow.attempt.code = verdict.code
+        flow.attempt.why = verdict.why
+        self._health.ended(
+            flow.candidate.endpoint.key,
+            CallResult(blame=str(verdict.blame), why=verdict.why, retry_after_seconds=verdict.retry_after_seconds),
+        )
+
+    def served(self, flow: Flow, end: End, output_tokens: int) -> None:
+        """Write down how an attempt that answered ended."""
+        self._close_attempt(flow)
+        attempt = flow.attempt
+        if end.code is not None:
+            attempt.code = end.code
+            attempt.why = end.why
+        first_ms = attempt.first_word_ms
+        self._health.ended(
+            flow.candidate.endpoint.key,
+            CallResult(
+                blame=str(Blame.FAILURE if end.code not in (None, "draining") else Blame.SERVED),
+                why=end.why,
+                first_word_ms=first_ms if flow.stream else None,
+                output_tokens=output_tokens,
+                output_ms=attempt.ms - first_ms if flow.stream and first_ms is not None else attempt.ms,
+            ),
+        )
+
+    def forget(self) -> None:
+        """Settings changed."""
+        self._speaker.forget()
+
+    def _send(self, candidate: Candidate, plan: Plan, ask: ChatRequest, started: float, caller: Leaver) -> Flow:
+        kind = StreamFlow if ask.stream else WholeFlow
+        flow = kind(candidate, ask, plan.deadlines, started)
+        spoken = self._speaker.speak(candidate, ask)
+        self._health.started(candidate.endpoint.key)
+        flow.exchange = self._client.send(
+            spoken.address, spoken.head, spoken.body, flow, plan.deadlines.connect_seconds_max
+        )
+        caller.on_gone = flow.leave
+        caller.on_drain = flow.cut
+        caller.on_full = flow.on_full
+        caller.on_room = flow.on_room
+        return flow
+
+    def _close_attempt(self, flow: Flow) -> None:
+        flow.attempt.ms = flow.elapsed_ms()
+
+
+def _failure(plan: Plan, verdicts: list[tuple[Candidate, Verdict]], attempts: list[Attempt]) -> Failed:
+    """The problem that says what happened to every attempt."""
+    candidate, last = verdicts[-1]
+    told = "; ".join(f"{c.provider.slug} {v.why}" for c, v in verdicts)
+    extra = {"attempts": [_shown(attempt) for attempt in attempts]}
+    slug = candidate.provider.slug
+    if not last.try_next:
+        return _handed_back(slug, last, extra)
+    codes = {verdict.code for _, verdict in verdicts}
+    left_over = len(plan.order) - len(verdicts)
+    why = told + (f"; {left_over} more not tried: the retry budget is used up" if left_over else "")
+    if codes == {"providers_busy"}:
+        wait = min((v.retry_after_seconds for _, v in verdicts if v.retry_after_seconds), default=1)
+        return Failed(
+            "providers_busy",
+            f"Every provider that could serve {plan.model} is at its rate limit.",
+            why=why,
+            fix=f"Wait {wait} s, or add a provider for this model.",
+            retry_after_seconds=wait,
+            extra=extra,
+        )
+    code = codes.pop() if len(codes) == 1 else "provider_failed"
+    message, fix = FAILURES[code]
+    return Failed(code, message.format(model=plan.model, tried=len(verdicts)), why=why, fix=fix, extra=extra)
+
+
+FAILURES = {
+    "provider_failed": (
+        "No provider could serve {model}: {tried} tried, all failed.",
+        "Try again, or ask for another provider or model; the operator sees each attempt in this request's waybill.",
+    ),
+    "provider_timeout": (
+        "No provider answered for {model} in time: {tried} tried.",
+        "Try again with stream: true or a smaller request, or ask for another provider.",
+    ),
+    "provider_refused_key": (
+        "The provider of {model} refused this router's own key.",
+        "Your token is fine. The operator must mend the provider's key: waypost providers shows which.",
+    ),
+}
+"""Code → message and fix, for attempts that all ended the same way."""
+
+
+def _handed_back(slug: str, verdict: Verdict, extra: dict[str, Any]) -> Failed:
+    """The provider says that the request itself is wrong; asking another would only repeat it."""
+    if verdict.code == "draining":
+        return Failed("draining", "The server is shutting down.", fix="Send the call again.", retry_after_seconds=1)
+    return Failed(
+        verdict.code,
+        verdict.why,
+        why=f"{slug} answered {verdict.status}",
+        fix="Change the request as the message says.",
+        param=verdict.param,
+        status=verdict.status,
+        extra={"provider": slug, **extra},
+    )
+
+
+def _shown(attempt: Attempt) -> dict[str, Any]:
+    return {
+        "provider": attempt.provider,
+        "status": attempt.status,
+        "code": attempt.code,
+        "why": attempt.why,
+        "ms": round(attempt.ms, 1),
+    }

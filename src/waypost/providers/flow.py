@@ -1,0 +1,317 @@
+"""One attempt at one endpoint, from the request going out to its last byte.
+
+A Flow receives the upstream's callbacks and says two things, each once: whether the endpoint *answers* (its first
+word came, or a verdict why not), and how the answer *ended*. Between them a frame takes two plain calls:
+`data(bytes)` here, `write(bytes)` on the reply.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from abc import ABC, abstractmethod
+from datetime import UTC, datetime
+from enum import IntEnum
+from typing import NamedTuple, Protocol
+
+from waypost.domain.chat import ChatRequest, Usage
+from waypost.domain.endpoints import Deadlines
+from waypost.domain.plans import Candidate
+from waypost.domain.waybill import Attempt
+from waypost.providers.replies import Blame, Headers, Verdict, judge_error, judge_head
+
+ERROR_BODY_BYTES_MAX = 64 * 1024
+REPLY_BYTES_MAX = 64 * 1024 * 1024
+AFTER_END_SECONDS_MAX = 2.0
+REQUEST_ID_HEADERS = (b"x-request-id", b"inference-id", b"request-id", b"cf-ray")
+
+
+class Trouble(Protocol):
+    """Why an upstream connection gave no whole reply."""
+
+    @property
+    def code(self) -> str: ...
+    @property
+    def why(self) -> str: ...
+
+
+class Exchange(Protocol):
+    """A request that is on its way upstream."""
+
+    connect_ms: float | None
+    repeats: int
+
+    def cancel(self) -> None: ...
+    def pause(self) -> None: ...
+    def resume(self) -> None: ...
+
+
+class Reply(Protocol):
+    """The client's side of the call."""
+
+    gone: bool
+
+    def write(self, data: bytes) -> None: ...
+
+
+class EndKind(IntEnum):
+    """How an answer that had begun ended."""
+
+    DONE = 0
+    BROKEN = 1
+    GONE = 2
+
+
+class End(NamedTuple):
+    """The end of an answer. `usage` is None where the provider gave no believable count."""
+
+    kind: EndKind
+    usage: Usage | None = None
+    tail: bytes = b""
+    """What is kept back until the settlement is durable."""
+    words: int = 0
+    """Pieces of answer that were handed on, for an estimate."""
+    code: str | None = None
+    why: str = ""
+
+
+class Stage(IntEnum):
+    """Where a flow stands; it only ever grows."""
+
+    HEAD = 0
+    REFUSED = 1
+    HOLDING = 2
+    HELD = 3
+    POURING = 4
+    ENDED = 5
+
+
+GONE = Verdict("caller_left", "the caller left before the first word", Blame.NONE, try_next=False)
+DRAINING = "draining"
+
+
+class Flow(ABC):
+    """What every kind of answer shares: the head, verdicts, deadlines, leaving."""
+
+    stream = False
+
+    def __init__(self, candidate: Candidate, ask: ChatRequest, deadlines: Deadlines, started: float) -> None:
+        self.candidate = candidate
+        self.ask = ask
+        self.attempt = Attempt(candidate.provider.slug, candidate.endpoint.id)
+        self.exchange: Exchange
+        self.stage = Stage.HEAD
+        self.reply: Reply | None = None
+        self._deadlines = deadlines
+        self._call_ends = started + deadlines.call_seconds_max
+        self._loop = asyncio.get_running_loop()
+        self._began = self._heard = self._loop.time()
+        self._answers: asyncio.Future[Verdict | None] = self._loop.create_future()
+        self._ended: asyncio.Future[End] | None = None
+        self._end: End | None = None
+        self._error_body = b""
+        self._headers: Headers = {}
+        self._bytes = 0
+        self._open = True
+        self._paused = False
+        self._timer = self._loop.call_later(self._first_word_seconds(), self._tick)
+
+    # What the courier asks.
+
+    async def answers(self) -> Verdict | None:
+        """None once the first word is here; else why this endpoint does not serve the call."""
+        return await self._answers
+
+    async def pour(self, reply: Reply) -> End:
+        """Hand the answer on as it comes; the tail is kept back."""
+        self.reply = reply
+        self._release()
+        if self._end is None:
+            self._ended = self._loop.create_future()
+            await self._ended
+        self._timer.cancel()
+        if self._open:
+            # The answer is complete; give the connection a moment to become free for the next call.
+            self._loop.call_later(AFTER_END_SECONDS_MAX, self._let_go)
+        assert self._end is not None  # noqa: S101 (set before _ended is)
+        return self._end
+
+    def closing(self, usage: Usage | None, cost_nano_usd: int) -> bytes:
+        """What stands before the tail: a stream's usage frame, with what the call cost."""
+        return b""
+
+    def elapsed_ms(self) -> float:
+        """Since this attempt began."""
+        return (self._loop.time() - self._began) * 1000
+
+    def leave(self) -> None:
+        """The caller went away: nobody needs this answer any more."""
+        if self.stage < Stage.HELD:
+            self._refuse(GONE)
+        elif self._end is None:
+            self._let_go()
+            self._finish(End(EndKind.GONE, self._usage(), words=self._words()))
+
+    def cut(self) -> None:
+        """Time to drain is up."""
+        if self.stage < Stage.HELD:
+            self._refuse(Verdict(DRAINING, "the server is shutting down", Blame.NONE, try_next=False))
+        else:
+            self._break(DRAINING, "the server is shutting down")
+
+    def on_full(self) -> None:
+        """The client reads too slowly: stop reading upstream."""
+        self._paused = True
+        self.exchange.pause()
+
+    def on_room(self) -> None:
+        """The client caught up."""
+        self._paused = False
+        self._heard = self._loop.time()
+        self.exchange.resume()
+
+    # What the upstream tells.
+
+    def head(self, status: int, headers: list[tuple[bytes, bytes]]) -> None:
+        """Status and header fields of the provider's reply."""
+        self._headers = dict(headers)
+        self._heard = self._loop.time()
+        attempt = self.attempt
+        attempt.status = status
+        attempt.connect_ms = self.exchange.connect_ms
+        named = next((self._headers[name] for name in REQUEST_ID_HEADERS if name in self._headers), None)
+        if named is not None:
+            attempt.upstream_request_id = named[:128].decode("ascii", "replace")
+        if 200 <= status < 300:
+            verdict = judge_head(status, self._headers, stream=self.stream)
+            if verdict is None:
+                self.stage = Stage.HOLDING
+            else:
+                self._refuse(verdict)
+        else:
+            self.stage = Stage.REFUSED
+
+    def data(self, data: bytes) -> None:
+        """A piece of the provider's body."""
+        if self.stage == Stage.ENDED:
+            return
+        self._bytes += len(data)
+        if self.stage == Stage.REFUSED:
+            self._error_body += data
+            if self._bytes > ERROR_BODY_BYTES_MAX:
+                self._judge_refusal()
+        elif self._bytes > REPLY_BYTES_MAX:
+            self._break("upstream_error", f"the reply is longer than {REPLY_BYTES_MAX} bytes")
+        else:
+            self._heard = self._loop.time()
+            self._take(data)
+
+    def eof(self) -> None:
+        """The provider's reply is complete."""
+        self._open = False
+        if self.stage == Stage.REFUSED:
+            self._judge_refusal()
+        elif self.stage != Stage.ENDED:
+            self._complete()
+
+    def lost(self, trouble: Trouble) -> None:
+        """The connection failed before the reply was complete."""
+        self._open = False
+        if self.stage == Stage.ENDED:
+            return
+        if self.stage < Stage.HELD:
+            code = "provider_timeout" if trouble.code == "connect_timeout" else "provider_failed"
+            self._refuse(Verdict(code, trouble.why, status=self.attempt.status))
+        else:
+            self._cut_off(trouble.why)
+
+    # What each kind of answer does in its own way.
+
+    def _first_word_seconds(self) -> float:
+        return max(0.0, self._call_ends - self._began)
+
+    @abstractmethod
+    def _take(self, data: bytes) -> None:
+        """A piece of an answer's body."""
+
+    @abstractmethod
+    def _complete(self) -> None:
+        """The body is complete."""
+
+    @abstractmethod
+    def _release(self) -> None:
+        """Let go what was held back before the first word."""
+
+    def _usage(self) -> Usage | None:
+        return None
+
+    def _words(self) -> int:
+        return 0
+
+    def _cut_off(self, why: str) -> None:
+        self._break("upstream_error", why)
+
+    @staticmethod
+    def _now_seconds() -> int:
+        return int(datetime.now(UTC).timestamp())
+
+    # Verdicts and ends.
+
+    def _say_first_word(self) -> None:
+        self.stage = Stage.HELD
+        self.attempt.first_word_ms = (self._heard - self._began) * 1000
+        if not self._answers.done():
+            self._answers.set_result(None)
+
+    def _refuse(self, verdict: Verdict) -> None:
+        """This endpoint does not serve the call."""
+        self.stage = Stage.ENDED
+        self._timer.cancel()
+        self._let_go()
+        if not self._answers.done():
+            self._answers.set_result(verdict)
+
+    def _break(self, code: str, why: str) -> None:
+        """The answer cannot be completed."""
+        if self.stage < Stage.HELD:
+            self._refuse(Verdict("provider_failed", why, status=self.attempt.status))
+        elif self._end is None:
+            self._let_go()
+            self._finish(End(EndKind.BROKEN, self._usage(), words=self._words(), code=code, why=why))
+
+    def _finish(self, end: End) -> None:
+        self.stage = Stage.ENDED
+        self._end = end
+        self._timer.cancel()
+        if self._ended is not None and not self._ended.done():
+            self._ended.set_result(end)
+
+    def _judge_refusal(self) -> None:
+        self._refuse(judge_error(self.attempt.status, self._headers, self._error_body, datetime.now(UTC)))
+
+    def _let_go(self) -> None:
+        if self._open:
+            self._open = False
+            self.exchange.cancel()
+
+    # Deadlines: one timer, looked at when it fires, never moved for a frame.
+
+    def _tick(self) -> None:
+        now = self._loop.time()
+        if self.stage < Stage.HELD:
+            seconds = now - self._began
+            self._refuse(Verdict("provider_timeout", f"no word within {seconds:.0f} s", status=self.attempt.status))
+            return
+        if self.stage == Stage.ENDED:
+            return
+        if now >= self._call_ends:
+            self._break("upstream_error", f"the call took longer than {self._deadlines.call_seconds_max:.0f} s")
+            return
+        silent = 0.0 if self._paused else now - self._heard
+        if silent >= self._deadlines.silence_seconds_max:
+            self._break("upstream_error", f"the provider was silent for {silent:.0f} s")
+            return
+        self._watch(now, silent)
+
+    def _watch(self, now: float, silent: float = 0.0) -> None:
+        wait = min(self._deadlines.silence_seconds_max - silent, self._call_ends - now)
+        self._timer = self._loop.call_later(max(wait, 0.01), self._tick)

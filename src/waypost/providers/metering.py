@@ -1,0 +1,58 @@
+"""What an answer came to: the provider's own count where it can be believed, else our estimate. Pure."""
+
+from __future__ import annotations
+
+from typing import Any, TypeGuard
+
+from waypost.domain.chat import ChatRequest, Usage
+
+TOKENS_MAX = 100_000_000
+BYTES_PER_TOKEN = 4
+
+
+def usage_of(reported: Any) -> Usage | None:
+    """Read an OpenAI `usage` object into disjoint classes.
+
+    None where it is missing, or says something that cannot be: negative, huge, not a whole number.
+    """
+    if not isinstance(reported, dict):
+        return None
+    prompt, completion = reported.get("prompt_tokens"), reported.get("completion_tokens", 0)
+    if not _is_count(prompt) or not _is_count(completion):
+        return None
+    cached = _detail(reported.get("prompt_tokens_details"), "cached_tokens", prompt)
+    reasoning = _detail(reported.get("completion_tokens_details"), "reasoning_tokens", completion)
+    return Usage(prompt - cached, cached, completion - reasoning, reasoning)
+
+
+def estimate(ask: ChatRequest, words: int) -> Usage:
+    """What a call without a believable count came to: about four bytes a prompt token, one token a piece of answer."""
+    return Usage(
+        input=max(1, ask.input_tokens_max // BYTES_PER_TOKEN), cached_input=0, output=words, reasoning=0, estimated=True
+    )
+
+
+def words_in(text_bytes: int) -> int:
+    """Estimated tokens of an answer that came in one piece."""
+    return -(-text_bytes // BYTES_PER_TOKEN)
+
+
+def usage_json(usage: Usage) -> dict[str, Any]:
+    """Our count in OpenAI's shape, for a provider that gave none."""
+    shown: dict[str, Any] = {
+        "prompt_tokens": usage.input_total,
+        "completion_tokens": usage.output_total,
+        "total_tokens": usage.input_total + usage.output_total,
+    }
+    if usage.estimated:
+        shown["estimated"] = True
+    return shown
+
+
+def _is_count(value: Any) -> TypeGuard[int]:
+    return type(value) is int and 0 <= value <= TOKENS_MAX
+
+
+def _detail(details: Any, name: str, at_most: int) -> int:
+    count = details.get(name) if isinstance(details, dict) else None
+    return count if type(count) is int and 0 <= count <= at_most else 0

@@ -1,0 +1,70 @@
+"""Anything that speaks OpenAI's chat dialect: how a call is written for it."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+from urllib.parse import quote, urlsplit
+
+from waypost import __version__
+from waypost.domain.chat import ChatRequest
+from waypost.domain.plans import Candidate
+from waypost.providers.upstream import Address
+from waypost.wire.dialects import upstream_body
+
+DEFAULT_PORTS = {"http": 80, "https": 443}
+
+
+class Spoken(NamedTuple):
+    """A call as it goes out."""
+
+    address: Address
+    head: bytes
+    body: bytes
+
+
+class OpenAISpeaker:
+    """Writes calls; keeps the part of a request's head that never changes for an endpoint."""
+
+    def __init__(self) -> None:
+        self._heads: dict[tuple[object, ...], tuple[Address, bytes]] = {}
+
+    def speak(self, candidate: Candidate, ask: ChatRequest) -> Spoken:
+        """The address, head and body of one call to one endpoint."""
+        endpoint, provider = candidate.endpoint, candidate.provider
+        key = (provider.slug, provider.base_url, provider.key, provider.chat_path, endpoint.id, ask.stream)
+        known = self._heads.get(key)
+        if known is None:
+            known = self._heads[key] = _head(candidate, stream=ask.stream)
+        body = upstream_body(ask, endpoint.id, provider.drop_fields)
+        return Spoken(known[0], b"%b%d\r\n\r\n" % (known[1], len(body)), body)
+
+    def forget(self) -> None:
+        """Settings changed: old keys must not stay in memory."""
+        self._heads.clear()
+
+
+def address_of(base_url: str, *, allow_private: bool) -> Address:
+    """Where a base URL points."""
+    url = urlsplit(base_url)
+    return Address(url.scheme, url.hostname or "", url.port or DEFAULT_PORTS[url.scheme], allow_private)
+
+
+def _head(candidate: Candidate, *, stream: bool) -> tuple[Address, bytes]:
+    endpoint, provider = candidate.endpoint, candidate.provider
+    url = urlsplit(provider.base_url)
+    address = address_of(provider.base_url, allow_private=provider.allow_private)
+    path = url.path.rstrip("/") + provider.chat_path.replace("{id}", quote(endpoint.id, safe="/"))
+    default = address.port == DEFAULT_PORTS[address.scheme]
+    shown_host = f"[{address.host}]" if ":" in address.host else address.host
+    lines = [
+        f"POST {path} HTTP/1.1",
+        f"host: {shown_host}" if default else f"host: {shown_host}:{address.port}",
+        f"user-agent: waypost/{__version__}",
+        "content-type: application/json",
+        f"accept: {'text/event-stream' if stream else 'application/json'}",
+        "accept-encoding: identity",
+        *(f"{name}: {value}" for name, value in provider.headers),
+    ]
+    if provider.key is not None:
+        lines.append(f"authorization: Bearer {provider.key}")
+    return address, "\r\n".join([*lines, "content-length: "]).encode("latin-1")

@@ -1,0 +1,212 @@
+"""A streamed answer: frames held until the first word, then handed on as they come, the tail kept back."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from waypost.domain.chat import ChatRequest, Usage
+from waypost.domain.endpoints import Deadlines
+from waypost.domain.plans import Candidate
+from waypost.providers.flow import End, EndKind, Flow, Stage
+from waypost.providers.metering import usage_json, usage_of
+from waypost.providers.renaming import Renaming
+from waypost.providers.replies import Blame, Verdict, judge_embedded
+from waypost.providers.whole import read_whole
+from waypost.wire.sse import DONE, DONE_FRAME, FrameCutter, FrameTooLong, payload, plain_frames, split_frames
+
+HELD_BYTES_MAX = 1024 * 1024
+WORD_KEYS = (
+    "content",
+    "reasoning",
+    "reasoning_content",
+    "reasoning_text",
+    "refusal",
+    "tool_calls",
+    "function_call",
+    "audio",
+)
+_decode = msgspec.json.Decoder().decode
+
+
+class StreamFlow(Flow):
+    """One attempt at a streamed answer."""
+
+    stream = True
+
+    def __init__(self, candidate: Candidate, ask: ChatRequest, deadlines: Deadlines, started: float) -> None:
+        super().__init__(candidate, ask, deadlines, started)
+        self._cutter = FrameCutter()
+        self._held: list[bytes] = []
+        self._renaming = Renaming(ask.model)
+        self._frames = 0
+        self._reported: Usage | None = None
+        self._usage_frame: dict[str, Any] | None = None
+        self._first: dict[str, Any] = {}
+        self._finished: set[int] = set()
+        self._usage_shown = False
+
+    def _first_word_seconds(self) -> float:
+        return min(self._deadlines.first_word_seconds_max, max(0.0, self._call_ends - self._began))
+
+    def _take(self, data: bytes) -> None:
+        try:
+            run = self._cutter.feed(data)
+        except FrameTooLong:
+            self._break("upstream_error", "an event is longer than 1 MiB")
+            return
+        if not run:
+            return
+        if self.stage == Stage.POURING and self.reply is not None:
+            frames = plain_frames(run)
+            if frames:
+                self._frames += frames
+                renaming = self._renaming
+                self.reply.write(run.replace(renaming.old, renaming.new) if renaming.old else run)
+                return
+        self._read_frames(run)
+
+    def _read_frames(self, run: bytes) -> None:
+        """Look at each frame; hand on what may pass in one piece."""
+        passed: list[bytes] = []
+        for frame in split_frames(run):
+            if self._passes(frame):
+                passed.append(self._renaming.apply(frame))
+            if self.stage == Stage.ENDED:
+                break
+        if not passed:
+            return
+        piece = b"".join(passed)
+        if self.reply is not None:
+            self.reply.write(piece)
+        else:
+            self._hold(piece)
+
+    def _hold(self, piece: bytes) -> None:
+        self._held.append(piece)
+        if self.stage < Stage.HELD and self._bytes > HELD_BYTES_MAX:
+            self._break("upstream_error", "no word in the first MiB")
+
+    def _passes(self, frame: bytes) -> bool:
+        """Act on one frame; False when it is not for the client, or not yet."""
+        text = payload(frame)
+        if text is None:
+            return True  # a comment keeps connections alive
+        if text.strip() == DONE:
+            self._done()
+            return False
+        try:
+            event = _decode(text)
+        except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
+            event = None
+        if not isinstance(event, dict):
+            self._break("upstream_error", "the provider sent an event that cannot be read")
+            return False
+        return self._passes_event(event, text)
+
+    def _passes_event(self, event: dict[str, Any], text: bytes) -> bool:
+        if event.get("error"):
+            self._take_error(event["error"])
+            return False
+        if not self._first:
+            self._first = event
+        if not self._renaming.old:
+            self._renaming.learn(text, event.get("model"))
+        choices = event.get("choices")
+        choices = choices if isinstance(choices, list) else []
+        if event.get("usage") is not None:
+            self._reported = usage_of(event["usage"])
+            if not choices:
+                self._usage_frame = event
+                return False
+            self._usage_shown = True
+        self._frames += 1
+        if self._repeats_an_end(choices):
+            return False
+        if self.stage < Stage.HELD and any(is_word(choice) for choice in choices):
+            self._say_first_word()
+        return True
+
+    def _repeats_an_end(self, choices: list[Any]) -> bool:
+        """The first finish reason of a choice stands; a second one is not handed on."""
+        ends = [c.get("index", 0) for c in choices if isinstance(c, dict) and c.get("finish_reason")]
+        again = bool(ends) and all(index in self._finished for index in ends)
+        self._finished.update(index for index in ends if isinstance(index, int))
+        return again
+
+    def _take_error(self, error: Any) -> None:
+        verdict = judge_embedded(error, self.attempt.status)
+        if self.stage < Stage.HELD:
+            self._refuse(verdict)
+        else:
+            self._break("upstream_error", verdict.why)
+
+    def _done(self) -> None:
+        if self.stage < Stage.HELD:
+            self._refuse(Verdict("provider_failed", "ended before its first word", status=self.attempt.status))
+        else:
+            self._finish_stream()
+
+    def _complete(self) -> None:
+        rest = self._cutter.rest()
+        if self.stage < Stage.HELD and self._headers.get(b"content-type", b"").startswith(b"application/json"):
+            read = read_whole(rest, self.attempt.status)
+            whole = Verdict("provider_failed", "answered in one piece where a stream was asked for", status=200)
+            self._refuse(read if isinstance(read, Verdict) else whole)
+        elif rest.strip():
+            self._read_frames(rest)  # a last event without its blank line
+        if self.stage == Stage.ENDED:
+            return
+        if self.stage < Stage.HELD:
+            self._refuse(Verdict("provider_failed", "ended before its first word", Blame.FAILURE, self.attempt.status))
+        else:
+            self._cut_off("the provider ended the stream before the answer was finished")
+
+    def _cut_off(self, why: str) -> None:
+        if self._finished:
+            self._finish_stream()  # the answer itself is complete
+        else:
+            self._break("upstream_incomplete", why)
+
+    def _finish_stream(self) -> None:
+        self._finish(End(EndKind.DONE, self._reported, DONE_FRAME, self._frames))
+
+    def closing(self, usage: Usage | None, cost_nano_usd: int) -> bytes:
+        """The usage-only frame of the tail, with what the call cost; empty when the caller did not ask for it."""
+        if not self.ask.wants_usage or usage is None or (self._usage_shown and self._usage_frame is None):
+            return b""
+        event = self._usage_frame or {
+            **{key: self._first[key] for key in ("id", "object", "created") if key in self._first},
+            "choices": [],
+        }
+        counts = event.get("usage")
+        counts = counts if self._reported is not None and isinstance(counts, dict) else usage_json(usage)
+        shown = {**event, "model": self.ask.model, "usage": {**counts, "cost_nano_usd": cost_nano_usd}}
+        return b"data: %b\n\n" % msgspec.json.encode(shown)
+
+    def _release(self) -> None:
+        if self.stage == Stage.HELD:
+            self.stage = Stage.POURING
+            self._watch(self._loop.time())
+        if self._held and self.reply is not None:
+            self.reply.write(b"".join(self._held))
+        self._held.clear()
+
+    def _usage(self) -> Usage | None:
+        return self._reported
+
+    def _words(self) -> int:
+        return self._frames
+
+
+def is_word(choice: Any) -> bool:
+    """True for content, reasoning, a refusal, a tool call or a finish reason; a role alone is no word."""
+    if not isinstance(choice, dict):
+        return False
+    if choice.get("finish_reason"):
+        return True
+    delta = choice.get("delta")
+    if isinstance(delta, dict):
+        return any(delta.get(key) for key in WORD_KEYS)
+    return bool(choice.get("text"))

@@ -1,0 +1,142 @@
+"""Server-sent events: cut a byte stream into frames, and tell at a glance which frames need reading.
+
+A frame is everything up to and including its blank line, byte for byte as it came. A provider's frames pass to the
+client untouched, so the common case must cost next to nothing: `plain_frames` looks at a whole run of frames at once.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import msgspec
+
+FRAME_BYTES_MAX = 1024 * 1024
+DONE = b"[DONE]"
+DONE_FRAME = b"data: [DONE]\n\n"
+BOM = b"\xef\xbb\xbf"
+
+_blank_line = re.compile(rb"(?>\r\n|\r|\n){2}")
+_line = re.compile(rb"\r\n|\r|\n")
+
+
+class GlimpsedChoice(msgspec.Struct, gc=False):
+    """A choice of a frame: only whether it ended matters here."""
+
+    finish_reason: str | None = None
+
+
+class Glimpse(msgspec.Struct, gc=False):
+    """What can make a frame more than words to hand on. Decoding proves that the rest can be read."""
+
+    choices: list[GlimpsedChoice] | None = None
+    usage: Any = None
+    error: Any = None
+
+
+_glimpse_run = msgspec.json.Decoder(list[Glimpse]).decode
+
+
+class FrameTooLong(Exception):
+    """An event grew beyond `FRAME_BYTES_MAX`."""
+
+
+class FrameCutter:
+    """Holds the unfinished end of a stream, and hands on what is complete."""
+
+    __slots__ = ("_rest",)
+
+    def __init__(self) -> None:
+        self._rest = b""
+
+    def feed(self, data: bytes) -> bytes:
+        """All complete frames so far, in one piece; empty while none is.
+
+        Raises FrameTooLong.
+        """
+        if self._rest:
+            data = self._rest + data
+        end = data.rfind(b"\n\n") + 2 if b"\r" not in data else _last_boundary(data)
+        if end == len(data):
+            self._rest = b""
+            return data
+        if end <= 1:
+            end = 0
+        if len(data) - end > FRAME_BYTES_MAX:
+            raise FrameTooLong
+        self._rest = data[end:]
+        return data[:end]
+
+    def rest(self) -> bytes:
+        """What came after the last complete frame, at the end of the stream."""
+        rest, self._rest = self._rest, b""
+        return rest
+
+
+def _last_boundary(data: bytes) -> int:
+    """Index after the last blank line, where lines may end in CR, LF or CRLF; 0 without one."""
+    end = 0
+    for match in _blank_line.finditer(data):
+        end = match.end()
+    if end == len(data) and data.endswith(b"\r"):
+        # The LF of a CRLF may still be on its way: the frame before it is complete only when the next byte is seen.
+        end = next((m.end() for m in reversed(list(_blank_line.finditer(data[:-1])))), 0)
+    return end
+
+
+def split_frames(run: bytes) -> list[bytes]:
+    """The single frames of a run of complete frames; joined they are the run again."""
+    if b"\r" not in run:
+        frames = run.split(b"\n\n")
+        last = frames.pop()
+        return [frame + b"\n\n" for frame in frames] + ([last] if last else [])
+    frames, start = [], 0
+    for match in _blank_line.finditer(run):
+        frames.append(run[start : match.end()])
+        start = match.end()
+    if start < len(run):
+        frames.append(run[start:])
+    return frames
+
+
+def payload(frame: bytes) -> bytes | None:
+    """The data of an event: its `data` lines joined with LF. None for a comment or an event without data."""
+    if frame.startswith(b"data: ") and frame.endswith(b"\n\n") and frame.count(b"\n") == 2 and b"\r" not in frame:
+        return frame[6:-2]
+    found: list[bytes] = []
+    for line in _line.split(frame.removeprefix(BOM)):
+        if line.startswith(b"data:"):
+            value = line[5:]
+            found.append(value.removeprefix(b" "))
+        elif line == b"data":
+            found.append(b"")
+    return b"\n".join(found) if found else None
+
+
+def plain_frames(run: bytes) -> int:
+    """How many frames a run has, when each is one `data: {…}` line of readable JSON that holds nothing we act on.
+
+    0 means: look at each. Such frames hold an end, an error, usage, a comment, or something that cannot be read.
+
+    The frames are read as one JSON list in a single call, because a call a frame would cost more than all the rest.
+    """
+    if not run.startswith(b"data: {") or not run.endswith(b"}\n\n"):
+        return 0
+    try:
+        if not run.isascii():
+            run.decode()
+        glimpses = _glimpse_run(b"[%b]" % run[6:-2].replace(b"\n\ndata: ", b","))
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return 0
+    for glimpse in glimpses:
+        if glimpse.usage is not None or glimpse.error is not None or _ends(glimpse.choices):
+            return 0
+    return len(glimpses)
+
+
+def _ends(choices: list[GlimpsedChoice] | None) -> bool:
+    if choices:
+        for choice in choices:
+            if choice.finish_reason is not None:
+                return True
+    return False
