@@ -10,6 +10,14 @@ from waypost.domain.money import Price
 
 ABILITIES = {"tools": Need.TOOLS, "structured_output": Need.STRUCTURED_OUTPUT, "images": Need.IMAGES}
 
+SCHEMA_SHAPES = {
+    "openai": '{"type": "json_schema", "json_schema": {"schema": …}}',
+    "flat": '{"type": "json_schema", "schema": …}',
+    "object": '{"type": "json_object", "schema": …}',
+    "grammar": '{"type": "json_object", "value": …}',
+}
+"""The shapes of `response_format` that providers want for a JSON schema, by the name of each."""
+
 
 @dataclass(frozen=True, slots=True)
 class Provider:
@@ -20,7 +28,7 @@ class Provider:
 
     slug: str
     base_url: str
-    key: str | None = None
+    key: str | None = field(default=None, repr=False)
     """The operator's key. Never logged, never returned."""
     key_env: str | None = None
     """Name of the environment variable that would hold the key."""
@@ -33,6 +41,8 @@ class Provider:
     headers: tuple[tuple[str, str], ...] = ()
     drop_fields: tuple[str, ...] = ()
     """Top-level request fields this provider refuses (Cerebras answers 400 to `store`)."""
+    schema_shape: str = "openai"
+    """How it wants a JSON schema in `response_format`, one of `SCHEMA_SHAPES`."""
     stops_billing_on_cancel: bool = False
     allow_private: bool = False
     """The operator named this address, so private ranges are meant."""
