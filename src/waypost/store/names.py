@@ -1,0 +1,52 @@
+"""Words that many rows repeat, each written once and known by its number. Used by the writer thread alone."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import apsw
+
+from waypost.store.rows import FIRST_NAMED, LAST_NAMED, NAMED, Row
+
+NAMES_KEPT_MAX: Final = 65_536
+
+
+class Names:
+    """The numbers of words, from memory, else from the table, else new."""
+
+    def __init__(self, connection: apsw.Connection) -> None:
+        self._connection = connection
+        self._known: tuple[dict[str, int], ...] = tuple({} for _ in NAMED)
+        self._fresh: list[tuple[int, str]] = []
+
+    def numbered(self, row: Row) -> list[Any]:
+        """The row with numbers for its words. Must run inside the transaction that writes the row."""
+        values = list(row)
+        for kind, place in enumerate(range(FIRST_NAMED, LAST_NAMED)):
+            word = values[place]
+            if word is not None:
+                number = self._known[kind].get(word)
+                values[place] = self._look_up(kind, word) if number is None else number
+        return values
+
+    def forget_fresh(self) -> None:
+        """Forget the words of a transaction that was rolled back."""
+        for kind, word in self._fresh:
+            self._known[kind].pop(word, None)
+        self._fresh.clear()
+
+    def keep_fresh(self) -> None:
+        """The transaction was committed."""
+        self._fresh.clear()
+
+    def _look_up(self, kind: int, word: str) -> int:
+        found = self._connection.execute("SELECT id FROM names WHERE kind = ? AND text = ?", (kind, word)).get
+        if found is None:
+            insert = "INSERT INTO names (kind, text) VALUES (?, ?) RETURNING id"
+            found = self._connection.execute(insert, (kind, word)).get
+            self._fresh.append((kind, word))
+        known = self._known[kind]
+        if len(known) >= NAMES_KEPT_MAX:
+            known.clear()
+        known[word] = found
+        return int(found)

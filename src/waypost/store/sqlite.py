@@ -1,0 +1,138 @@
+"""Opens the data folder: one write connection behind a lock, read connections that cannot write.
+
+SQLite comes with apsw, because the one in Python 3.11-3.13 (3.40.1) is inside the WAL-reset bug that can lose
+acknowledged commits (https://sqlite.org/wal.html, mended in 3.51.3, 3.50.7 and 3.44.6).
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import time
+from pathlib import Path
+
+import apsw
+
+from waypost.store.books import DataError
+from waypost.store.migrate import migrate
+
+DATABASE = "waypost.db"
+LOCK = "owner.lock"
+SOCKET = "owner.sock"
+LOCK_WAIT_SECONDS_MAX = 2.0
+BUSY_MS_MAX = 1_000
+CACHE_KIB = 16_384
+
+
+def mended(version: str) -> bool:
+    """Whether this SQLite is free of the WAL-reset bug."""
+    major, minor, patch = (int(part) for part in version.split(".")[:3])
+    if (major, minor) in ((3, 50), (3, 44)):
+        return patch >= {50: 7, 44: 6}[minor]
+    return (major, minor, patch) >= (3, 51, 3)
+
+
+def refuse_unmended(version: str) -> None:
+    """Raise DataError for a SQLite that can lose commits."""
+    if not mended(version):
+        raise DataError(
+            f"SQLite {version} can lose acknowledged writes (the WAL-reset bug).",
+            "Install apsw 3.51.3 or newer.",
+        )
+
+
+class FolderLock:
+    """Held by the one process that may write to a data folder; the kernel drops it when that process dies."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._file = _open_lock_file(folder)
+
+    def take(self, wait_seconds_max: float = LOCK_WAIT_SECONDS_MAX) -> None:
+        """Take the lock, waiting for short visits of the command line to end. Raises DataError naming the holder."""
+        deadline = time.monotonic() + wait_seconds_max
+        while not self.try_take():
+            if time.monotonic() > deadline:
+                holder = os.pread(self._file, 32, 0).decode(errors="replace").strip() or "unknown"
+                self.release()
+                raise DataError(
+                    f"The data folder {self._folder} is in use by another Waypost (pid {holder}).",
+                    f"Stop it (kill {holder}), or name another folder with --data.",
+                )
+            time.sleep(0.02)
+
+    def try_take(self) -> bool:
+        """Take the lock if nobody holds it."""
+        try:
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+        os.ftruncate(self._file, 0)
+        os.pwrite(self._file, f"{os.getpid()}\n".encode(), 0)
+        return True
+
+    def release(self) -> None:
+        """Let others in."""
+        if self._file >= 0:
+            os.close(self._file)
+            self._file = -1
+
+
+def _open_lock_file(folder: Path) -> int:
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        return os.open(folder / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        raise DataError(
+            f"The data folder {folder} cannot be written: {error.strerror}.",
+            "Give this user write access to it, or name another folder with --data.",
+        ) from None
+
+
+def open_writer(folder: Path) -> apsw.Connection:
+    """The one write connection, its data brought to this version. The caller holds the folder's lock."""
+    refuse_unmended(apsw.sqlite_lib_version())
+    path = folder / DATABASE
+    try:
+        connection = apsw.Connection(str(path))
+        connection.set_busy_timeout(BUSY_MS_MAX)
+        for pragma in (
+            "journal_mode = WAL",
+            "synchronous = FULL",
+            "foreign_keys = ON",
+            "wal_autocheckpoint = 0",  # only when idle, by `chores`
+            f"cache_size = -{CACHE_KIB}",
+            "temp_store = MEMORY",
+        ):
+            connection.execute(f"PRAGMA {pragma}")
+        path.chmod(0o600)
+        migrate(connection, path)
+    except apsw.Error as error:
+        raise unusable(path, error) from None
+    return connection
+
+
+def open_reader(folder: Path) -> apsw.Connection:
+    """A connection that cannot write and never checkpoints."""
+    path = folder / DATABASE
+    try:
+        connection = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READWRITE)
+        connection.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1)
+        connection.set_busy_timeout(BUSY_MS_MAX)
+        connection.execute("PRAGMA wal_autocheckpoint = 0")
+        connection.execute("PRAGMA query_only = ON")
+        connection.execute("PRAGMA temp_store = MEMORY")
+    except apsw.Error as error:
+        raise unusable(path, error) from None
+    return connection
+
+
+def unusable(path: Path, error: apsw.Error) -> DataError:
+    """What SQLite said, in words that help."""
+    if isinstance(error, apsw.FullError):
+        return DataError(f"The disk under {path} is full.", "Free some space and start again.")
+    if isinstance(error, (apsw.CantOpenError, apsw.ReadOnlyError, apsw.PermissionsError)):
+        return DataError(f"The data file {path} cannot be opened or written.", "Check its owner and its folder's.")
+    if isinstance(error, (apsw.NotADBError, apsw.CorruptError)):
+        return DataError(f"The data file {path} is damaged or not ours.", "Restore a backup, or move it away.")
+    return DataError(f"The data file {path} cannot be used: {error}.", "Look at the disk and its permissions.")
