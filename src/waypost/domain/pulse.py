@@ -20,3 +20,16 @@ class CallResult(NamedTuple):
     output_tokens: int = 0
     output_ms: float = 0.0
     """Time in which those tokens came."""
+
+
+class PulseDelta(NamedTuple):
+    """What one process has learnt about one endpoint since it last told.
+
+    Whoever carries or keeps it reads nothing but `key`: the newest delta of a key replaces the one kept before, because
+    it also holds the sender's whole view. Only routing understands `values`; all of it is plain MessagePack.
+    """
+
+    key: tuple[str, ...]
+    """Model, provider and, for somebody's own key, whose key it is."""
+    at_ms: int
+    values: tuple[float, ...]

@@ -35,6 +35,8 @@ class Attempt:
     first_word_ms: float | None = None
     ms: float = 0.0
     upstream_request_id: str | None = None
+    repeats: int = 0
+    """1 when a pooled connection had died and the call was sent again on a fresh one."""
     why: str = ""
     """The provider's own words about a failure, at most 300 characters, secrets taken out."""
 

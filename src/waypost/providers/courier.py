@@ -10,11 +10,12 @@ from waypost.domain.plans import Candidate, Plan
 from waypost.domain.problems import Failed
 from waypost.domain.pulse import CallResult
 from waypost.domain.waybill import Attempt
-from waypost.providers.flow import End, Exchange, Flow
+from waypost.providers.addresses import Address
+from waypost.providers.exchange import Exchange
+from waypost.providers.flow import End, Flow
 from waypost.providers.openai import OpenAISpeaker
 from waypost.providers.replies import Blame, Verdict
 from waypost.providers.stream import StreamFlow
-from waypost.providers.upstream import Address
 from waypost.providers.whole import WholeFlow
 
 FREE_TRIES = 2
@@ -44,11 +45,15 @@ class Budget(Protocol):
 class Leaver(Protocol):
     """The caller, who may go away at any time."""
 
-    gone: bool
-    on_gone: Callable[[], None] | None
-    on_drain: Callable[[], None] | None
-    on_full: Callable[[], None] | None
-    on_room: Callable[[], None] | None
+    @property
+    def gone(self) -> bool: ...
+    def watch(
+        self,
+        on_gone: Callable[[], None],
+        on_drain: Callable[[], None],
+        on_full: Callable[[], None],
+        on_room: Callable[[], None],
+    ) -> None: ...
 
 
 class Left(Exception):
@@ -134,14 +139,12 @@ class Courier:
         flow.exchange = self._client.send(
             spoken.address, spoken.head, spoken.body, flow, plan.deadlines.connect_seconds_max
         )
-        caller.on_gone = flow.leave
-        caller.on_drain = flow.cut
-        caller.on_full = flow.on_full
-        caller.on_room = flow.on_room
+        caller.watch(flow.leave, flow.cut, flow.on_full, flow.on_room)
         return flow
 
     def _close_attempt(self, flow: Flow) -> None:
         flow.attempt.ms = flow.elapsed_ms()
+        flow.attempt.repeats = flow.exchange.repeats
 
 
 def _failure(plan: Plan, verdicts: list[tuple[Candidate, Verdict]], attempts: list[Attempt]) -> Failed:

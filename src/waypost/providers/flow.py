@@ -17,6 +17,7 @@ from waypost.domain.chat import ChatRequest, Usage
 from waypost.domain.endpoints import Deadlines
 from waypost.domain.plans import Candidate
 from waypost.domain.waybill import Attempt
+from waypost.providers.exchange import Exchange, Trouble
 from waypost.providers.replies import Blame, Headers, Verdict, judge_error, judge_head
 
 ERROR_BODY_BYTES_MAX = 64 * 1024
@@ -25,30 +26,8 @@ AFTER_END_SECONDS_MAX = 2.0
 REQUEST_ID_HEADERS = (b"x-request-id", b"inference-id", b"request-id", b"cf-ray")
 
 
-class Trouble(Protocol):
-    """Why an upstream connection gave no whole reply."""
-
-    @property
-    def code(self) -> str: ...
-    @property
-    def why(self) -> str: ...
-
-
-class Exchange(Protocol):
-    """A request that is on its way upstream."""
-
-    connect_ms: float | None
-    repeats: int
-
-    def cancel(self) -> None: ...
-    def pause(self) -> None: ...
-    def resume(self) -> None: ...
-
-
 class Reply(Protocol):
     """The client's side of the call."""
-
-    gone: bool
 
     def write(self, data: bytes) -> None: ...
 

@@ -8,7 +8,7 @@ from urllib.parse import quote, urlsplit
 from waypost import __version__
 from waypost.domain.chat import ChatRequest
 from waypost.domain.plans import Candidate
-from waypost.providers.upstream import Address
+from waypost.providers.addresses import Address
 from waypost.wire.dialects import upstream_body
 
 DEFAULT_PORTS = {"http": 80, "https": 443}

@@ -154,7 +154,7 @@ class StreamFlow(Flow):
             read = read_whole(rest, self.attempt.status)
             whole = Verdict("provider_failed", "answered in one piece where a stream was asked for", status=200)
             self._refuse(read if isinstance(read, Verdict) else whole)
-        elif rest.strip():
+        elif readable(rest):
             self._read_frames(rest)  # a last event without its blank line
         if self.stage == Stage.ENDED:
             return
@@ -198,6 +198,17 @@ class StreamFlow(Flow):
 
     def _words(self) -> int:
         return self._frames
+
+
+def readable(rest: bytes) -> bool:
+    """True for an event that lacks only its blank line; what was cut in its middle is not one."""
+    text = payload(rest)
+    if not text:
+        return False
+    try:
+        return text.strip() == DONE or isinstance(_decode(text), dict)
+    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
+        return False
 
 
 def is_word(choice: Any) -> bool:

@@ -64,14 +64,14 @@ _encode = msgspec.json.Encoder().encode
 _with_usage = msgspec.Raw(b'{"include_usage":true}')
 
 
-def read_chat(body: bytes) -> ChatRequest:
-    """Understand a chat body.
+def read_chat(body: bytes, pinned: str | None = None) -> ChatRequest:
+    """Understand a chat body. Where the path pins a provider, the model is that provider's own id and has no tag.
 
     Raises Refusal `invalid_request`, naming the field and what it must be.
     """
     fields = _read_fields(body)
     asked = _read(fields, "model", _text, 'a string such as "publisher/name"', required=True)
-    model, tag = _split_model(asked)
+    model, tag = (asked, None) if pinned else _split_model(asked)
     messages = _read(fields, "messages", _messages, "a list of objects with a role", required=True)
     if not messages or len(messages) > MESSAGES_MAX:
         raise _invalid("messages", f"a list of 1 to {MESSAGES_MAX} messages", f"it has {len(messages)}")
@@ -93,6 +93,7 @@ def read_chat(body: bytes) -> ChatRequest:
         output_tokens_max=_output_cap(fields),
         choices=_choices(fields),
         fields=fields,
+        pinned=pinned,
     )
 
 

@@ -1,0 +1,182 @@
+"""POST /v1/chat/completions, and the same on a provider's own path: the hot route."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import Callable
+
+from waypost.domain.chat import ChatRequest
+from waypost.domain.problems import Problem, Refusal
+from waypost.domain.requests import RequestNumbers, request_id
+from waypost.domain.waybill import Waybill
+from waypost.door.problems import ProblemWriter
+from waypost.journey import House, chat
+from waypost.wire.dialects import read_chat
+from waypost.wire.http11_messages import Request
+from waypost.wire.http11_replies import Reply
+
+SESSION_TAG_CHARS_MAX = 256
+_bill_to = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+
+
+class ChatCall:
+    """One call at the door: the journey's view of a request and its reply."""
+
+    __slots__ = ("_extra", "_pinned", "_problems", "_reply", "_request", "arrived", "bill", "task")
+
+    def __init__(
+        self, request: Request, reply: Reply, bill: Waybill, problems: ProblemWriter, pinned: str | None
+    ) -> None:
+        self._request = request
+        self._reply = reply
+        self._problems = problems
+        self._pinned = pinned
+        self._extra = b""
+        self.bill = bill
+        self.arrived = request.arrived
+        self.task: asyncio.Task[None]
+
+    @property
+    def gone(self) -> bool:
+        """The client left."""
+        return self._reply.gone
+
+    def watch(
+        self,
+        on_gone: Callable[[], None],
+        on_drain: Callable[[], None],
+        on_full: Callable[[], None],
+        on_room: Callable[[], None],
+    ) -> None:
+        """Who is to be told of what happens on the client's side."""
+        reply = self._reply
+        reply.on_gone = on_gone
+        reply.on_drain = on_drain
+        reply.on_full = on_full
+        reply.on_room = on_room
+
+    def credential(self) -> bytes | None:
+        return self._request.headers.get(b"authorization")
+
+    def read(self) -> ChatRequest:
+        """Raises Refusal `invalid_request`."""
+        request = self._request
+        ask = read_chat(request.body, self._pinned)
+        self.bill.asked = ask.asked
+        headers = request.headers
+        if b"x-hf-bill-to" in headers or b"x-hf-session-id" in headers:
+            ask = ask._replace(
+                bill_to=_read_bill_to(headers.get(b"x-hf-bill-to")),
+                session_tag=_read_session_tag(headers.get(b"x-hf-session-id")),
+            )
+        return ask
+
+    def limits(self, headers: tuple[tuple[str, str], ...]) -> None:
+        """More headers for the reply, such as what is left of a limit."""
+        self._extra = b"".join(b"%b: %b\r\n" % (name.encode(), value.encode()) for name, value in headers)
+
+    def begin(self, bill: Waybill) -> None:
+        """Send the true status of a streamed answer."""
+        self._reply.begin(
+            200,
+            b"content-type: text/event-stream\r\ncache-control: no-cache\r\nx-accel-buffering: no\r\n"
+            + self._head(bill),
+        )
+
+    def write(self, data: bytes) -> None:
+        self._reply.write(data)
+
+    def finish(self, tail: bytes) -> None:
+        self._reply.finish(tail)
+
+    def whole(self, bill: Waybill, body: bytes) -> None:
+        """Send a whole answer."""
+        head = b"content-type: application/json\r\nx-waypost-cost-nano-usd: %d\r\n%b" % (
+            bill.charge_nano_usd,
+            self._head(bill),
+        )
+        self._reply.send(200, head, body)
+
+    def broken(self, problem: Problem) -> None:
+        """One error event, and no `[DONE]` after it."""
+        self._reply.finish(self._problems.event(problem, self.bill.request_id))
+
+    def refused(self, problem: Problem) -> None:
+        if self._reply.started:
+            self.broken(problem)
+            return
+        status, head, body = self._problems.whole(problem, self.bill.request_id)
+        self._reply.send(status, head + self._extra, body)
+
+    def _head(self, bill: Waybill) -> bytes:
+        payer = bill.payer
+        return (
+            b"x-request-id: %b\r\nx-inference-provider: %b\r\nx-waypost-payer: %b\r\nx-waypost-attempts: %d\r\n%b"
+            % (
+                bill.request_id.encode(),
+                (bill.served_by or "").encode(),
+                (payer[1] if payer else "").encode(),
+                len(bill.attempts),
+                self._extra,
+            )
+        )
+
+
+class ChatDoor:
+    """Makes a call of each request and sends it on its journey, one task each."""
+
+    def __init__(self, house: House, problems: ProblemWriter, numbers: RequestNumbers) -> None:
+        self._house = house
+        self._problems = problems
+        self._numbers = numbers
+        self._loop = asyncio.get_running_loop()
+        self._running: set[asyncio.Task[None]] = set()
+        """Keeps tasks alive: the loop itself only knows them weakly."""
+
+    def __call__(self, request: Request, reply: Reply, pinned: str | None = None) -> None:
+        """Returns at once."""
+        call = self.call(request, reply, pinned)
+        task = call.task = self._loop.create_task(self._run(call))
+        self._running.add(task)
+
+    def call(self, request: Request, reply: Reply, pinned: str | None = None) -> ChatCall:
+        """A call with a waybill of its own."""
+        number, at_ms = self._numbers.next()
+        return ChatCall(request, reply, Waybill(number, at_ms, request_id(number)), self._problems, pinned)
+
+    async def _run(self, call: ChatCall) -> None:
+        try:
+            await chat(call, self._house)
+        finally:
+            self._running.discard(call.task)
+
+
+def _read_bill_to(value: bytes | None) -> str | None:
+    if value is None:
+        return None
+    name = value.decode("latin-1").strip()
+    if not _bill_to.fullmatch(name):
+        raise Refusal(
+            "invalid_request",
+            "`X-HF-Bill-To` must be the name or id of an organisation.",
+            why="it has characters that no organisation's name has, or is longer than 64",
+            fix="Send the organisation's name as it stands in its address, or leave the header out.",
+            param="X-HF-Bill-To",
+        )
+    return name
+
+
+def _read_session_tag(value: bytes | None) -> str | None:
+    if value is None:
+        return None
+    tag = value.decode("latin-1").strip()
+    if len(tag) > SESSION_TAG_CHARS_MAX or not tag.isprintable():
+        raise Refusal(
+            "invalid_request",
+            f"`X-HF-Session-Id` must be at most {SESSION_TAG_CHARS_MAX} printable characters.",
+            why=f"it has {len(tag)}",
+            fix="Send a short tag such as a UUID.",
+            param="X-HF-Session-Id",
+        )
+    return tag or None
