@@ -1,0 +1,425 @@
+"""One client's connection: heads and bodies in, replies out, one request at a time.
+
+At any time a connection is in one of five situations, and `data_received` asks for them in this order:
+
+    a call runs, or the client does not read     keep what comes, within a limit
+    it was refused                               read on and throw away, so that the client sees why
+    a body is coming                             feed its receiver
+    a head has begun                             look for its end
+    nothing                                      the usual case: a whole request comes at once
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import socket
+import sys
+from typing import Final, cast
+
+from waypost.domain.problems import Problem
+from waypost.wire.http11_bodies import ChunkedBody, SizedBody
+from waypost.wire.http11_hangup import hung_up
+from waypost.wire.http11_heads import read_head, unfinished_trouble
+from waypost.wire.http11_messages import CHUNKED, Request, status_line
+from waypost.wire.http11_refusals import body_too_large, internal_error, overloaded, too_slow
+from waypost.wire.http11_replies import Reply
+from waypost.wire.http11_traffic import NEVER, Traffic
+
+if sys.version_info >= (3, 12):
+    from typing import override
+else:
+    from typing_extensions import override
+
+HEAD_END: Final = b"\r\n\r\n"
+CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
+LOG: Final = logging.getLogger("waypost.wire")
+
+
+def peer_name(address: object) -> str:
+    """`127.0.0.1:5555`, `[::1]:5555`, or `local` for a socket without addresses."""
+    if not isinstance(address, tuple):
+        return "local"
+    host, port = address[:2]
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+class Connection(asyncio.Protocol):
+    """Reads requests off one socket and calls the site."""
+
+    __slots__ = (
+        "_arrived",
+        "_body",
+        "_body_bytes",
+        "_busy",
+        "_ending",
+        "_full",
+        "_held",
+        "_keep_alive",
+        "_paused",
+        "_peer",
+        "_rate_mark",
+        "_reply",
+        "_request",
+        "_secure",
+        "_traffic",
+        "_transport",
+        "deadline",
+    )
+
+    def __init__(self, traffic: Traffic) -> None:
+        self._traffic = traffic
+        self._transport: asyncio.Transport
+        self._peer = ""
+        self._secure = False
+        self._held = bytearray()
+        """An unfinished head, or what came before its turn."""
+        self._arrived = 0.0
+        self._request: Request | None = None
+        """The request whose body is coming."""
+        self._body: SizedBody | ChunkedBody | None = None
+        self._body_bytes = 0
+        """Our share of `Traffic.bodies_bytes`."""
+        self._rate_mark = 0
+        """Body bytes that had come when the rate was last looked at."""
+        self._reply: Reply | None = None
+        self._keep_alive = True
+        self._busy = False
+        """What comes now has to wait: a call runs, the client does not read, or it is not yet its turn."""
+        self._full = False
+        self._paused = False
+        self._ending = False
+        """Nothing that comes is read as HTTP any more."""
+        self.deadline = NEVER
+
+    @override
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        traffic, limits = self._traffic, self._traffic.limits
+        self._transport = cast("asyncio.Transport", transport)
+        self._transport.set_write_buffer_limits(high=limits.write_buffer_bytes_max)
+        self._peer = peer_name(transport.get_extra_info("peername"))
+        self._secure = transport.get_extra_info("sslcontext") is not None
+        sock = transport.get_extra_info("socket")
+        if sock is not None and sock.family in {socket.AF_INET, socket.AF_INET6}:
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self.deadline = traffic.now + limits.header_seconds_max
+        traffic.connections.add(self)
+        if len(traffic.connections) > limits.connections_max:
+            self._refuse(overloaded("Too many connections are open.", limits.retry_after_seconds), None)
+
+    @override
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._ending = self._busy = True
+        self._traffic.leave(self)
+        self._client_left()
+
+    @override
+    def eof_received(self) -> None:
+        """A client that stops sending has left: nobody waits for an answer with half a connection."""
+        if self._reply is not None:
+            self.kill()
+        else:
+            self._close()
+
+    @override
+    def data_received(self, data: bytes) -> None:
+        if self._busy:
+            self._keep_for_later(data)
+        elif self._body is not None:
+            self._take_body(data)
+        elif self._held:
+            self._grow_head(data)
+        else:
+            self._take_first(data)
+
+    @override
+    def pause_writing(self) -> None:
+        self._full = self._busy = True
+        self.deadline = self._traffic.now + self._traffic.limits.write_blocked_seconds_max
+        reply = self._reply
+        if reply is not None and reply.on_full is not None:
+            reply.on_full()
+
+    @override
+    def resume_writing(self) -> None:
+        self._full = False
+        reply = self._reply
+        if self._ending:
+            return
+        if reply is None:
+            self._next()
+            return
+        self.deadline = NEVER
+        if reply.on_room is not None:
+            reply.on_room()
+
+    # Receiving.
+
+    def _take_first(self, data: bytes) -> None:
+        """The start of a head; nearly always a whole request."""
+        traffic = self._traffic
+        self._arrived = traffic.time()
+        end = data.find(HEAD_END, 0, traffic.limits.header_bytes_max)
+        if end >= 0:
+            self._take_request(data, end + 4)
+        else:
+            self.deadline = self._arrived + traffic.limits.header_seconds_max
+            self._grow_head(data)
+
+    def _grow_head(self, data: bytes) -> None:
+        """More of a head that did not come at once. Only new bytes are looked at."""
+        held = self._held
+        seen = len(held)
+        held += data
+        end = held.find(HEAD_END, max(0, seen - 3), self._traffic.limits.header_bytes_max)
+        if end >= 0:
+            block = bytes(held)
+            held.clear()
+            self._take_request(block, end + 4)
+            return
+        trouble = unfinished_trouble(held, seen, self._traffic.limits)
+        if trouble is not None:
+            self._refuse(trouble, None)
+
+    def _take_request(self, data: bytes, end: int) -> None:
+        """A whole head and what came behind it."""
+        request: Request | None = None
+        try:
+            request = read_head(data[:end], self._traffic.limits)
+            request.peer = self._peer
+            request.secure = self._secure
+            request.arrived = self._arrived
+            if request.length == len(data) - end and request.length <= self._traffic.limits.head_asks_above_bytes:
+                request.body = data[end:]
+                self._call(request)
+            else:
+                self._await_body(request, data[end:])
+        except Problem as problem:
+            self._refuse(problem, request)
+
+    def _await_body(self, request: Request, data: bytes) -> None:
+        """Decide how much body to take, and take what is here. Raises Problem to take none."""
+        limits = self._traffic.limits
+        length = request.length
+        most = limits.body_bytes_max
+        if length == CHUNKED or length > limits.head_asks_above_bytes or request.expects_continue:
+            most = self._ask_site(request)
+        if length > most:
+            raise body_too_large(most)
+        if request.expects_continue and not data:
+            self._transport.write(CONTINUE)
+        self._request = request
+        self._body = ChunkedBody(limits, most) if length == CHUNKED else SizedBody(length)
+        self._rate_mark = 0
+        self.deadline = self._traffic.now + limits.body_check_seconds
+        self._take_body(data)
+
+    def _ask_site(self, request: Request) -> int:
+        """What the site says to a large or uncertain body, before any of it is taken."""
+        traffic = self._traffic
+        if traffic.in_flight >= traffic.in_flight_max:
+            raise overloaded("Too many requests are running.", traffic.limits.retry_after_seconds)
+        try:
+            return traffic.site.head(request)
+        except Problem:
+            raise
+        except Exception:
+            LOG.exception("the site failed to look at a head")
+            raise internal_error() from None
+
+    def _take_body(self, data: bytes) -> None:
+        body, request = self._body, self._request
+        if body is None or request is None:
+            return
+        try:
+            rest = body.feed(data)
+            if rest is None:
+                self._count_body(len(data))
+                return
+        except Problem as problem:
+            self._refuse(problem, request)
+            return
+        request.body = body.whole()
+        self._body = self._request = None
+        self._held += rest
+        self._call(request)
+
+    def _count_body(self, size: int) -> None:
+        """All unfinished bodies together stay within what the machine can hold."""
+        traffic = self._traffic
+        self._body_bytes += size
+        traffic.bodies_bytes += size
+        if traffic.bodies_bytes > traffic.limits.bodies_bytes_max:
+            raise overloaded("Too many large requests are running.", traffic.limits.retry_after_seconds)
+
+    def _keep_for_later(self, data: bytes) -> None:
+        """What came before its turn. Beyond the limit we stop reading, and the server looks for the client's end."""
+        if self._ending:
+            return
+        self._held += data
+        if len(self._held) > self._traffic.limits.pipelined_bytes_max and not self._paused:
+            self._paused = True
+            self._transport.pause_reading()
+            self._traffic.deaf.add(self)
+
+    # Calling and replying.
+
+    def _call(self, request: Request) -> None:
+        traffic = self._traffic
+        self._busy = True
+        self._keep_alive = request.keep_alive
+        self.deadline = NEVER
+        reply = self._reply = Reply(self, self._transport.write, request)
+        traffic.in_flight += 1
+        if traffic.in_flight > traffic.in_flight_max and request.path not in traffic.limits.never_overloaded:
+            problem = overloaded("Too many requests are running.", traffic.limits.retry_after_seconds)
+            reply.send(*self._page(problem, request))
+            return
+        try:
+            traffic.site.call(request, reply)
+        except Exception:
+            LOG.exception("the site failed to take a call")
+            if reply.started:
+                reply.abort()
+            else:
+                reply.send(*self._page(internal_error(), request))
+
+    def closes_after(self) -> bool:
+        """Whether the connection ends with the reply that begins now."""
+        if self._traffic.draining:
+            self._keep_alive = False
+        return not self._keep_alive
+
+    def reply_done(self) -> None:
+        self._end_call()
+        if self._keep_alive and not self._traffic.draining:
+            if not self._full:
+                self._next()
+        else:
+            self._close()
+
+    def reply_aborted(self, *, reset: bool) -> None:
+        self._end_call()
+        if reset:
+            self.kill()
+        else:
+            self._close()
+
+    def _end_call(self) -> None:
+        traffic = self._traffic
+        self._reply = None
+        traffic.in_flight -= 1
+        if self._body_bytes:
+            self._release_body()
+
+    def _release_body(self) -> None:
+        self._traffic.bodies_bytes -= self._body_bytes
+        self._body_bytes = 0
+        self._body = self._request = None
+
+    def _next(self) -> None:
+        """The connection is free: whatever was pipelined comes in its own turn of the loop."""
+        self.deadline = self._traffic.idle_until
+        if self._held:
+            asyncio.get_running_loop().call_soon(self._advance)
+        else:
+            self._busy = False
+
+    def _advance(self) -> None:
+        if self._reply is not None or self._full or self._ending:
+            return
+        block = bytes(self._held)
+        self._held.clear()
+        self._busy = False
+        self.data_received(block)
+        if self._paused and len(self._held) <= self._traffic.limits.pipelined_bytes_max:
+            self._read_on()
+
+    def _read_on(self) -> None:
+        if self._paused:
+            self._paused = False
+            self._traffic.deaf.discard(self)
+            self._transport.resume_reading()
+
+    # Ending.
+
+    def _page(self, problem: Problem, request: Request | None) -> tuple[int, bytes, bytes]:
+        try:
+            return self._traffic.site.problem(problem, request)
+        except Exception:
+            LOG.exception("the site failed to word a refusal")
+            return problem.status, b"content-type: text/plain\r\n", problem.message.encode("utf-8")
+
+    def _refuse(self, problem: Problem, request: Request | None) -> None:
+        """Answer without having read everything, then read on for a while so that the client gets to see it."""
+        status, headers, page = self._page(problem, request)
+        head = b"%b%bconnection: close\r\ncontent-length: %d\r\n\r\n" % (status_line(status), headers, len(page))
+        self._transport.write(head if request is not None and request.method == "HEAD" else head + page)
+        self._ending = self._busy = True
+        self._held.clear()
+        self._release_body()
+        self._read_on()
+        if self._transport.can_write_eof():
+            self._transport.write_eof()
+        self.deadline = self._traffic.now + self._traffic.limits.linger_seconds_max
+
+    def _close(self) -> None:
+        """Let what is written go out, for as long as the client takes it."""
+        self._ending = self._busy = True
+        self.deadline = self._traffic.now + self._traffic.limits.write_blocked_seconds_max
+        self._transport.close()
+
+    def _client_left(self) -> None:
+        self._release_body()
+        reply = self._reply
+        if reply is not None:
+            self._end_call()
+            reply.leave()
+
+    def kill(self) -> None:
+        """Close now."""
+        self._ending = self._busy = True
+        self.deadline = NEVER
+        self._transport.abort()
+        self._client_left()
+
+    def drain(self) -> None:
+        """Close if nothing is under way."""
+        if not self._busy and self._body is None and not self._held:
+            self._close()
+
+    def cut(self) -> None:
+        """Time is up: the reply may still say so."""
+        reply = self._reply
+        if reply is not None and reply.on_drain is not None:
+            reply.drain()
+        elif not self._ending:
+            self.kill()
+
+    def overdue(self, now: float) -> None:
+        """The deadline has passed: of what, the situation tells."""
+        limits = self._traffic.limits
+        if self._ending or self._full:
+            self.kill()
+        elif self._body is not None:
+            self._check_rate(self._body, now)
+        elif self._held:
+            self._refuse(too_slow("The head", limits.header_seconds_max), None)
+        elif self._transport.get_write_buffer_size():
+            self.kill()
+        else:
+            self._close()
+
+    def _check_rate(self, body: SizedBody | ChunkedBody, now: float) -> None:
+        limits = self._traffic.limits
+        if body.received - self._rate_mark < limits.body_bytes_per_second_min * limits.body_check_seconds:
+            self._refuse(too_slow("The body", limits.body_check_seconds), self._request)
+            return
+        self._rate_mark = body.received
+        self.deadline = now + limits.body_check_seconds
+
+    def look_for_end(self) -> None:
+        """While we do not read, a client's end shows only when asked for."""
+        sock = self._transport.get_extra_info("socket")
+        if sock is not None and hung_up(sock.fileno()):
+            self.kill()

@@ -1,0 +1,97 @@
+"""What the connections of one server share: their number, the clock, the lag, and the sweep that ends what is overdue.
+
+No request pays for a timer. Every connection carries one `deadline`; one tick per server looks at all of them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from collections.abc import Callable
+from typing import Protocol
+
+from waypost.wire.http11_messages import HttpLimits
+from waypost.wire.http11_replies import Site
+
+NEVER = math.inf
+
+
+class Watched(Protocol):
+    """A connection, as far as the sweep needs it."""
+
+    deadline: float
+
+    def overdue(self, now: float) -> None: ...
+    def look_for_end(self) -> None: ...
+    def drain(self) -> None: ...
+    def cut(self) -> None: ...
+    def kill(self) -> None: ...
+
+
+class Traffic:
+    """Counts and clocks of one server."""
+
+    def __init__(self, site: Site, limits: HttpLimits) -> None:
+        self.site = site
+        self.limits = limits
+        self.connections: set[Watched] = set()
+        self.deaf: set[Watched] = set()
+        """Connections that do not read for now, and so would not notice that the client left."""
+        self.in_flight = 0
+        self.in_flight_max = limits.in_flight_max
+        """0 while the loop lags."""
+        self.bodies_bytes = 0
+        self.draining = False
+        self.now = 0.0
+        """The time at the last tick."""
+        self.idle_until = 0.0
+        self.time: Callable[[], float]
+        """The loop's own clock, once started."""
+        self._lagged = False
+        self._due = 0.0
+        self._timer: asyncio.TimerHandle | None = None
+        self._empty: asyncio.Event | None = None
+
+    def start(self) -> None:
+        if self._timer is None:
+            loop = asyncio.get_running_loop()
+            self.time = loop.time
+            self._read_clock(loop)
+
+    def stop(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def leave(self, connection: Watched) -> None:
+        self.connections.discard(connection)
+        self.deaf.discard(connection)
+        if self._empty is not None and not self.connections:
+            self._empty.set()
+
+    async def emptied(self, seconds_max: float) -> bool:
+        """Wait until no connection is left; False if some are."""
+        if self.connections:
+            self._empty = asyncio.Event()
+            try:
+                await asyncio.wait_for(self._empty.wait(), seconds_max)
+            except TimeoutError:
+                return False
+        return True
+
+    def _read_clock(self, loop: asyncio.AbstractEventLoop) -> None:
+        self.now = loop.time()
+        self.idle_until = self.now + self.limits.idle_seconds_max
+        self._due = self.now + self.limits.tick_seconds
+        self._timer = loop.call_at(self._due, self._tick, loop)
+
+    def _tick(self, loop: asyncio.AbstractEventLoop) -> None:
+        late = loop.time() - self._due > self.limits.loop_lag_seconds_max
+        self.in_flight_max = 0 if late and self._lagged else self.limits.in_flight_max
+        self._lagged = late
+        self._read_clock(loop)
+        now = self.now
+        for connection in [each for each in self.connections if each.deadline <= now]:
+            connection.overdue(now)
+        for connection in tuple(self.deaf):
+            connection.look_for_end()
