@@ -1,0 +1,356 @@
+"""One connection to a provider, reading one reply at a time.
+
+The parser's callbacks only take notes. The sink is told after the parser has returned, so a callback may cancel, pause
+or send again, and a bug in it is never taken for a bad reply.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import select
+from typing import Any, Final, Protocol
+
+from httptools import HttpParserError, HttpResponseParser
+
+from waypost.providers.addresses import Address
+from waypost.providers.exchange import Exchange, Trouble, UpstreamLimits
+
+JOINED_BYTES_MAX: Final = 64 * 1024
+"""Up to this size head and body are joined into one write."""
+HEAD_END: Final = b"\r\n\r\n"
+LAST_CHUNK: Final = b"0\r\n\r\n"
+START: Final = b"HTTP/"
+VERSIONS: Final = ("1.1", "1.0")
+FRAMING: Final = frozenset((b"content-length", b"transfer-encoding", b"keep-alive"))
+BODILESS: Final = (204, 304)
+_TIMEOUT: Final = re.compile(rb"(?:^|[\s,])timeout\s*=\s*\"?(\d{1,6})", re.IGNORECASE)
+
+Headers = list[tuple[bytes, bytes]]
+
+
+class Home(Protocol):
+    """Where a connection belongs: told when it is free, when it ends, and of a call that must be sent once more."""
+
+    def opened(self, connection: Connection) -> None: ...
+    def keep(self, connection: Connection, seconds: float) -> None: ...
+    def forget(self, connection: Connection) -> None: ...
+    def gone(self, connection: Connection) -> None: ...
+    def again(self, exchange: Exchange) -> None: ...
+
+
+class Connection(asyncio.Protocol):
+    """Carries one exchange at a time and reads its reply strictly."""
+
+    __slots__ = (
+        "_calls",
+        "_chunked",
+        "_closed",
+        "_exchange",
+        "_fault",
+        "_finished",
+        "_head",
+        "_head_bytes",
+        "_headers",
+        "_heads",
+        "_held",
+        "_home",
+        "_in_body",
+        "_keeps",
+        "_limits",
+        "_parser",
+        "_parts",
+        "_probe",
+        "_promise",
+        "_raw",
+        "_status",
+        "_stray_bytes",
+        "_tail",
+        "_transport",
+        "_until_eof",
+        "address",
+        "idle_until",
+        "on_body",
+    )
+
+    def __init__(self, address: Address, home: Home, limits: UpstreamLimits) -> None:
+        self.address = address
+        self.idle_until = 0.0
+        self._home = home
+        self._limits = limits
+        self._exchange: Exchange | None = None
+        self._closed = False
+        self._held = False
+        self._calls = 0
+        self._status = 0
+        self._keeps = False
+        self._parts: list[bytes] = []
+        self.on_body = self._parts.append
+        self._parser: Any = HttpResponseParser(self)
+
+    def open(self, transport: Any, raw: Any) -> None:
+        """Take over a connected transport; `raw` is the TCP transport under it, the same one without TLS."""
+        self._transport = transport
+        self._raw = raw
+        poll = select.poll()
+        poll.register(raw.get_extra_info("socket").fileno(), select.POLLIN | select.POLLRDHUP)
+        self._probe = poll.poll
+        self._home.opened(self)
+
+    # What the pool and the exchange ask.
+
+    def silent(self) -> bool:
+        """Nothing came since the last reply, neither bytes nor an end; the kernel may know before the loop does."""
+        return not self._closed and not self._probe(0)
+
+    def begin(self, exchange: Exchange) -> None:
+        """Send a call and read its reply."""
+        exchange.line = self
+        self._exchange = exchange
+        self._calls += 1
+        self._headers: Headers = []
+        self._head: Headers | None = None
+        self._fault: str | None = None
+        self._tail = b""
+        self._promise = b""
+        self._head_bytes = self._stray_bytes = self._heads = 0
+        self._in_body = self._finished = self._chunked = self._until_eof = False
+        body = exchange.body
+        if len(body) <= JOINED_BYTES_MAX:
+            self._transport.write(exchange.head + body)
+        else:
+            self._transport.write(exchange.head)
+            self._transport.write(body)
+        if exchange.paused:
+            self.hold()
+
+    def drop(self) -> None:
+        """Close at once, whatever is on its way."""
+        self._exchange = None
+        if not self._closed:
+            self._closed = True
+            self._home.forget(self)
+            self._raw.abort()
+
+    def hold(self) -> None:
+        """Read no further."""
+        if not self._held and not self._closed:
+            self._held = True
+            self._transport.pause_reading()
+
+    def unhold(self) -> None:
+        """Read on."""
+        if self._held and not self._closed:
+            self._held = False
+            self._transport.resume_reading()
+
+    # What the transport tells.
+
+    def data_received(self, data: bytes) -> None:
+        exchange = self._exchange
+        if exchange is None:
+            self.drop()  # nobody asked for this
+            return
+        if not self._in_body and not self._head_may_go_on(data):
+            return
+        parts = self._parts
+        try:
+            self._parser.feed_data(data)
+        except HttpParserError as error:
+            self._note(error)
+        head = self._head
+        if head is not None:
+            self._head = None
+            if not self._accept(head):
+                return
+            exchange.sink.head(self._status, head)
+        size = 0
+        if parts:
+            body = parts[0] if len(parts) == 1 else b"".join(parts)
+            parts.clear()
+            if self._exchange is not exchange:
+                return  # cancelled by its sink
+            size = len(body)
+            self._stray_bytes = 0
+            exchange.sink.data(body)
+        if self._exchange is not exchange:
+            return
+        if self._finished:
+            self._finish(exchange, clean=self._ends_cleanly(data, size, starts=head is not None))
+        elif size == 0 or self._fault is not None:
+            self._go_on(data)
+
+    def eof_received(self) -> None:
+        self._ended(None)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        if not self._closed:
+            self._closed = True
+            self._home.forget(self)
+        self._home.gone(self)
+        self._ended(exc)
+        self._parser = None  # it holds our methods, a cycle
+
+    # What the parser notes.
+
+    def on_message_begin(self) -> None:
+        if self._finished:
+            raise ValueError  # bytes after the reply; the parser stops here
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        self._headers.append((name.lower(), value.rstrip()))
+
+    def on_headers_complete(self) -> None:
+        parser = self._parser
+        status = self._status = parser.get_status_code()
+        headers = self._headers
+        self._headers = []
+        self._heads += 1
+        if status >= 200:
+            self._keeps = parser.should_keep_alive()
+            self._head = headers
+            self._in_body = True
+        elif status == 101 or any(name in FRAMING for name, _ in headers):
+            self._fault = f"the provider sent a status {status} that we did not ask for"
+
+    def on_message_complete(self) -> None:
+        if self._in_body:
+            self._finished = True
+
+    # Reading the head.
+
+    def _head_may_go_on(self, data: bytes) -> bool:
+        """Check the first bytes and the size before the parser sees them: it knows no limits."""
+        before = self._head_bytes
+        if not before and not data.startswith(START) and not START.startswith(data):
+            self.lose(Trouble("protocol", "the provider's reply is not HTTP"))
+            return False
+        room = self._limits.head_bytes_max - before
+        self._head_bytes = before + len(data)
+        if len(data) > room and HEAD_END not in self._tail + data[: max(room, 0)]:
+            self.lose(Trouble("too_large", f"the reply's head is longer than {self._limits.head_bytes_max} bytes"))
+            return False
+        return True
+
+    def _accept(self, head: Headers) -> bool:
+        """Decide how the body is framed, strictly; anything two readers could read differently is refused."""
+        trouble = None
+        if len(head) > self._limits.head_fields_max:
+            trouble = Trouble("too_large", f"the reply's head has more than {self._limits.head_fields_max} fields")
+        elif self._status > 599 or self._parser.get_http_version() not in VERSIONS:
+            trouble = Trouble("protocol", "the provider's reply has a status or a version that HTTP/1.1 does not know")
+        elif not self._frame(head):
+            trouble = Trouble("protocol", "the provider's reply has a Transfer-Encoding other than chunked")
+        if trouble is None:
+            return True
+        self.lose(trouble)
+        return False
+
+    def _frame(self, head: Headers) -> bool:
+        has_length = False
+        for name, value in head:
+            if name in FRAMING:
+                if name == b"content-length":
+                    has_length = True
+                elif name == b"keep-alive":
+                    self._promise = value
+                elif self._chunked or value.lower() != b"chunked" or self._parser.get_http_version() != "1.1":
+                    return False
+                else:
+                    self._chunked = True
+        if self._status in BODILESS:
+            self._keeps = self._keeps and not has_length and not self._chunked
+            self._finished = True
+        else:
+            self._until_eof = not has_length and not self._chunked
+        return True
+
+    # After each piece.
+
+    def _note(self, error: HttpParserError) -> None:
+        if self._finished:
+            self._keeps = False  # bytes after the reply
+        elif self._fault is None:
+            self._fault = f"the provider's reply is not HTTP/1.1: {error}"
+
+    def _go_on(self, data: bytes) -> None:
+        """The reply is not complete, and this piece had no body or broke the rules."""
+        if self._fault is not None:
+            self.lose(Trouble("protocol", self._fault))
+            return
+        if not self._in_body:
+            self._tail = (self._tail + data)[-3:]
+            self._heads = 0
+            return
+        self._stray_bytes += len(data)
+        if self._stray_bytes > self._limits.stray_bytes_max + self._head_bytes:
+            self.lose(Trouble("too_large", "the reply has too many bytes that are not its body"))
+
+    def _ends_cleanly(self, data: bytes, size: int, *, starts: bool) -> bool:
+        """Whether the reply's last byte is the last byte of this piece. In doubt no: then the connection is closed."""
+        if self._chunked:
+            return len(data) < len(LAST_CHUNK) or data.endswith(LAST_CHUNK)
+        start = 0
+        if starts:
+            whole = self._tail + data
+            for _ in range(self._heads):
+                start = whole.find(HEAD_END, start) + len(HEAD_END)
+            start -= len(self._tail)
+        return start + size == len(data)
+
+    # Ends.
+
+    def _finish(self, exchange: Exchange, *, clean: bool) -> None:
+        """The reply is complete: first the connection is free or closed, then the sink hears of it."""
+        self._exchange = None
+        exchange.line = None
+        exchange.over = True
+        if clean and self._keeps and not self._sending():
+            self.unhold()
+            self._home.keep(self, self._idle_seconds())
+        else:
+            self.drop()
+        exchange.sink.eof()
+
+    def _sending(self) -> bool:
+        """The reply came before all of the call was written."""
+        raw = self._raw
+        transport = self._transport
+        return bool(raw.get_write_buffer_size() or (raw is not transport and transport.get_write_buffer_size()))
+
+    def _idle_seconds(self) -> float:
+        if not self._promise:
+            return self._limits.idle_seconds_max
+        named = _TIMEOUT.search(self._promise)
+        if named is None:
+            return self._limits.idle_seconds_max
+        return float(min(int(named[1]) - 1, self._limits.idle_seconds_max_named))
+
+    def lose(self, trouble: Trouble) -> None:
+        """Close at once and say why; silent where no exchange is on."""
+        exchange = self._exchange
+        self.drop()
+        if exchange is not None:
+            exchange.line = None
+            exchange.over = True
+            exchange.sink.lost(trouble)
+
+    def _ended(self, exc: Exception | None) -> None:
+        """The provider closed the connection, or it broke."""
+        exchange = self._exchange
+        if exchange is None:
+            self.drop()
+        elif self._in_body and self._until_eof and exc is None:
+            self._finish(exchange, clean=False)
+        elif self._calls > 1 and not self._head_bytes and not exchange.repeats:
+            self.drop()
+            exchange.line = None
+            self._home.again(exchange)
+        else:
+            self.lose(Trouble("reset", self._how_it_ended(exc)))
+
+    def _how_it_ended(self, exc: Exception | None) -> str:
+        how = "reset the connection" if isinstance(exc, ConnectionError) else "closed the connection"
+        if not self._head_bytes:
+            return f"the provider {how} without a reply"
+        return f"the provider {how} in the middle of its reply"

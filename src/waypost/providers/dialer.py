@@ -1,0 +1,217 @@
+"""Makes fresh connections: look up, check, race the addresses, go through a proxy where one is set, TLS."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import ssl
+from collections.abc import Awaitable, Sequence
+from typing import Any, Final, TypeVar
+
+from waypost.providers.addresses import Address, Spot, literal, plain_name
+from waypost.providers.connection import Connection
+from waypost.providers.exchange import Unreached
+from waypost.providers.resolver import Resolver
+from waypost.providers.tunnel import Opening, Proxy
+
+T = TypeVar("T")
+STAGGER_SECONDS: Final = 0.25
+TUNNEL_SPOTS_MAX: Final = 3
+
+
+class Sockets:
+    """Counts the sockets that are open, and makes them while there is room."""
+
+    def __init__(self, most: int) -> None:
+        self.open = 0
+        self._most = most
+
+    @property
+    def full(self) -> bool:
+        return self.open >= self._most
+
+    def make(self, family: socket.AddressFamily) -> socket.socket:
+        """A socket that never blocks and never waits to fill a packet. Raises OSError, Unreached."""
+        if self.full:
+            raise Unreached("connect", f"{self._most} connections to providers are open already, the most we allow")
+        sock = socket.socket(family, socket.SOCK_STREAM | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC)
+        self.open += 1
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        return sock
+
+    def unmake(self, sock: socket.socket) -> None:
+        """Close a socket that no transport has taken."""
+        sock.close()
+        self.open -= 1
+
+    def gone(self) -> None:
+        """A transport closed its socket."""
+        self.open -= 1
+
+
+class Dialer:
+    """Connects. Every failure is an Unreached whose `why` names the step."""
+
+    def __init__(self, resolver: Resolver, tls: ssl.SSLContext, proxy: Proxy | None, sockets: Sockets) -> None:
+        self._resolver = resolver
+        self._tls = tls
+        self._proxy = proxy
+        self._sockets = sockets
+
+    async def dial(self, connection: Connection, seconds_max: float) -> Connection:
+        """Open `connection` within `seconds_max`, DNS, TCP, proxy and TLS together."""
+        address = connection.address
+        steps = ["looking up the host"]
+        try:
+            async with asyncio.timeout(seconds_max):
+                await self._reach(connection, steps)
+        except TimeoutError:
+            raise Unreached(
+                "connect_timeout", f"{address.shown}: {steps[-1]} was not done {seconds_max:g} s after the start"
+            ) from None
+        return connection
+
+    async def _reach(self, connection: Connection, steps: list[str]) -> None:
+        address = connection.address
+        proxy = self._proxy if self._proxy is not None and self._proxy.serves(address) else None
+        if proxy is None:
+            spots = await self._resolver.checked(address)
+            steps.append("the TCP connection")
+            raw, opening = await self._wrap(await self._race(address, spots))
+        else:
+            raw, opening = await self._tunnel(address, proxy, steps)
+        try:
+            if not opening.quiet or raw.is_closing():
+                raise Unreached("protocol", f"{address.shown} closed the connection or spoke before it was asked")
+            if address.scheme == "https":
+                steps.append("the TLS handshake")
+                connection.open(await self._secure(raw, connection), raw)
+            else:
+                raw.set_protocol(connection)
+                connection.open(raw, raw)
+        except BaseException:
+            raw.abort()
+            self._sockets.gone()
+            raise
+
+    async def _race(self, address: Address, spots: Sequence[Spot]) -> socket.socket:
+        """The first address that connects; the next one starts after 250 ms or a failure (RFC 8305)."""
+        loop = asyncio.get_running_loop()
+        waiting = list(reversed(spots))
+        running: set[asyncio.Task[socket.socket]] = set()
+        failures: list[BaseException] = []
+        try:
+            while True:
+                if waiting:
+                    running.add(loop.create_task(self._connect(waiting.pop(), address.port)))
+                done, running = await asyncio.wait(
+                    running, timeout=STAGGER_SECONDS if waiting else None, return_when=asyncio.FIRST_COMPLETED
+                )
+                won = [task for task in done if task.exception() is None]
+                for extra in won[1:]:
+                    self._sockets.unmake(extra.result())
+                if won:
+                    return won[0].result()
+                failures += [error for task in done if (error := task.exception()) is not None]
+                if not running and not waiting:
+                    raise _unconnected(address, failures)
+        finally:
+            await self._call_off(running)
+
+    async def _call_off(self, running: set[asyncio.Task[socket.socket]]) -> None:
+        for task in running:
+            task.cancel()
+        for late in await asyncio.gather(*running, return_exceptions=True):
+            if isinstance(late, socket.socket):
+                self._sockets.unmake(late)
+
+    async def _connect(self, spot: Spot, port: int) -> socket.socket:
+        sock = self._sockets.make(spot.family)
+        try:
+            await asyncio.get_running_loop().sock_connect(sock, spot.sockaddr(port))
+        except BaseException:
+            self._sockets.unmake(sock)
+            raise
+        return sock
+
+    async def _wrap(self, sock: socket.socket) -> tuple[Any, Opening]:
+        """Give a connected socket to the loop."""
+        try:
+            return await asyncio.get_running_loop().create_connection(Opening, sock=sock)
+        except BaseException:
+            self._sockets.gone()
+            raise
+
+    async def _tunnel(self, address: Address, proxy: Proxy, steps: list[str]) -> tuple[Any, Opening]:
+        """A connection that the proxy has opened for us; a refusal for one checked address tries the next."""
+        hosts = await self._tunnel_hosts(address, proxy)
+        steps.append("looking up the proxy")
+        proxy_spots = await _proxied(self._resolver.checked(proxy.address))
+        for number, host in enumerate(hosts, 1):
+            steps.append("the TCP connection to the proxy")
+            raw, opening = await self._wrap(await _proxied(self._race(proxy.address, proxy_spots)))
+            steps.append("the proxy's answer to CONNECT")
+            try:
+                await opening.tunnel(raw, proxy.request(host, address.port))
+            except BaseException as error:
+                raw.abort()
+                self._sockets.gone()
+                if not isinstance(error, Unreached) or number == len(hosts):
+                    raise
+            else:
+                return raw, opening
+        raise Unreached("proxy", "there is nothing to ask the proxy for")
+
+    async def _tunnel_hosts(self, address: Address, proxy: Proxy) -> list[str]:
+        """What CONNECT names: the checked addresses, or the name itself where the proxy is trusted to check it."""
+        spelled = literal(address.host)
+        if proxy.trusted and spelled is None:
+            name = plain_name(address.host)
+            if name is None:
+                raise Unreached("dns", "the provider's host name is not one that DNS can have")
+            return [name]
+        return [spot.ip for spot in (await self._resolver.checked(address))[:TUNNEL_SPOTS_MAX]]
+
+    async def _secure(self, raw: Any, connection: Connection) -> Any:
+        """TLS, verified against the provider's name. Raises Unreached (`tls`)."""
+        host = connection.address.host
+        try:
+            transport = await asyncio.get_running_loop().start_tls(raw, connection, self._tls, server_hostname=host)
+        except ssl.SSLCertVerificationError as error:
+            raise Unreached("tls", f"{host}: its certificate is not valid: {error.verify_message}") from None
+        except ssl.SSLError as error:
+            raise Unreached("tls", f"{host}: the TLS handshake failed: {error.reason or 'unknown'}") from None
+        except (OSError, ValueError) as error:
+            raise Unreached("tls", f"{host}: the TLS handshake failed: {type(error).__name__}") from None
+        if transport is None or transport.is_closing():
+            raise Unreached("tls", f"{host}: the connection was closed after the TLS handshake")
+        if transport.get_extra_info("ssl_object").selected_alpn_protocol() not in (None, "http/1.1"):
+            raise Unreached("tls", f"{host}: it speaks another protocol than HTTP/1.1")
+        return transport
+
+
+async def _proxied(step: Awaitable[T]) -> T:
+    """A failure on the way to the proxy is the proxy's."""
+    try:
+        return await step
+    except Unreached as error:
+        raise Unreached("proxy", f"on the way to the proxy: {error.trouble.why}") from None
+
+
+def _unconnected(address: Address, failures: list[BaseException]) -> BaseException:
+    """One error for all addresses that failed."""
+    for failure in failures:
+        if not isinstance(failure, OSError):
+            return failure
+    reasons = sorted(
+        {failure.strerror or type(failure).__name__ for failure in failures if isinstance(failure, OSError)}
+    )
+    code = "connect_timeout" if all(isinstance(failure, TimeoutError) for failure in failures) else "connect"
+    return Unreached(code, f"no TCP connection to {address.shown}: {', '.join(reasons)}")
+
+
+def default_tls() -> ssl.SSLContext:
+    """TLS as we speak it: the system's trust, names checked, HTTP/1.1 only."""
+    context = ssl.create_default_context()
+    context.set_alpn_protocols(["http/1.1"])
+    return context
