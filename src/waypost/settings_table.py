@@ -8,9 +8,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from waypost.domain.endpoints import Deadlines
 from waypost.domain.kinds import FLAG, LINE, ORIGIN, PROXY_URL, TOKEN_PREFIX, list_of, number, one_of, whole
 from waypost.domain.tables import setting
+from waypost.routing.model_rows import DeadlineSettings
 
 POLICIES: Final = ("fastest", "cheapest", "preferred")
 MEBIBYTE: Final = 1024 * 1024
@@ -45,23 +45,6 @@ class Server:
         number(1, 3_600), 60.0, "Time a reader may take nothing before it is cut."
     )
     drain_seconds_max: float = setting(number(0, 86_400), 600.0, "Time for streams to finish after SIGTERM.")
-
-
-@dataclass(frozen=True, slots=True)
-class DeadlineSettings:
-    """How long a call may take at each point; `[models."id".deadlines]` sets them for one model."""
-
-    connect_seconds_max: float = setting(number(0.1, 300), 5.0, "Connecting to a provider.")
-    first_word_seconds_max: float = setting(number(0.1, 86_400), 120.0, "From the call to the provider's first word.")
-    silence_seconds_max: float = setting(number(0.1, 86_400), 60.0, "Silence in a stream that has begun.")
-    call_seconds_max: float = setting(number(0.1, 86_400), 600.0, "The whole call.")
-
-    @property
-    def deadlines(self) -> Deadlines:
-        """The same, as the planner hands it on."""
-        return Deadlines(
-            self.connect_seconds_max, self.first_word_seconds_max, self.silence_seconds_max, self.call_seconds_max
-        )
 
 
 @dataclass(frozen=True, slots=True)

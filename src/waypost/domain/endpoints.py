@@ -104,6 +104,20 @@ class Model:
     deadlines: Deadlines | None = None
 
 
+class Sheet(NamedTuple):
+    """What one source said on one day about models and who runs them."""
+
+    name: str
+    """Slug of the provider that was asked; `huggingface` speaks of many."""
+    source: str
+    """The address that was read."""
+    as_of: str
+    """ISO date."""
+    models: tuple[Model, ...]
+    notes: tuple[str, ...] = ()
+    """What was left out, and why."""
+
+
 class Deadlines(NamedTuple):
     """Seconds a call may take at each point (`router.md`)."""
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from decimal import ROUND_CEILING, Decimal, InvalidOperation
+from functools import lru_cache
+from hashlib import sha256
 from typing import NamedTuple
 
 from waypost.domain.chat import Usage
@@ -41,7 +43,7 @@ def cost_nano_usd(price: Price, usage: Usage) -> int:
     return min(-(-total // UNITS_PER_PRICE), CHARGE_NANO_USD_MAX)
 
 
-def nano_usd_per_million(usd_per_million: str | int | float | Decimal) -> int:
+def nano_usd_per_million(usd_per_million: str | float | Decimal) -> int:
     """Read a price as people write it (`"0.10"` USD per million tokens) into whole nano-USD per million.
 
     Raises ValueError for anything that is not a finite amount between 0 and a million USD.
@@ -56,3 +58,10 @@ def nano_usd_per_million(usd_per_million: str | int | float | Decimal) -> int:
     if nano > PRICE_NANO_USD_MAX:
         raise ValueError(f"{usd_per_million!r} USD per million tokens is above the limit of 1,000,000")
     return nano
+
+
+@lru_cache(maxsize=65_536)  # a catalogue of 80,000 rows has a few thousand different prices
+def dated_price(price: Price, as_of: str) -> Price:
+    """A price with its version: the day it was known, and a hash of its figures."""
+    figures = " ".join(map(str, price[:-1]))
+    return price._replace(version=f"{as_of}-{sha256(figures.encode()).hexdigest()[:10]}")

@@ -19,7 +19,7 @@ class KnownProvider(NamedTuple):
     slug: str
     base_url: str
     key_names: tuple[str, ...]
-    """Environment variables that may hold the key, best first. None: it cannot be called as a chat provider."""
+    """Environment variables that may hold the key, best first. None: we cannot call it."""
     native_paths: tuple[str, ...] = ("/v1/chat/completions",)
     """What Hugging Face's clients send after `/{slug}`."""
     chat_path: str = "/chat/completions"
