@@ -1,0 +1,161 @@
+"""The house rules as tests: sizes, names, and that tests mirror sources. The rules are in `support/tidiness.py`."""
+
+from __future__ import annotations
+
+import statistics
+from pathlib import Path
+
+import pytest
+from tidiness import (
+    ROOT,
+    SOURCES,
+    TESTS,
+    Rule,
+    built_sql,
+    dangerous_calls,
+    hidden_imports,
+    length,
+    long_functions,
+    long_modules,
+    many_parameters,
+    modules,
+    read_module,
+    repeated_file_names,
+    unfinished_marks,
+    vague_names,
+)
+
+OURS = modules(SOURCES, ROOT / "tools")
+EVERYTHING = [*OURS, *modules(TESTS, ROOT / "examples", ROOT / "bench")]
+
+LAZY_IMPORTS = {"src/waypost/cli/lazy.py"}
+"""Modules that may import inside functions: what makes `waypost --help` quick."""
+
+WHOLE_APP_FOLDERS = {"clients", "contracts", "journeys", "support"}
+"""Folders under tests/ that mirror no folder of the package: they try the whole of it."""
+
+SAME_NAME = {
+    "problems.py": "the error tree in domain; the door's one mapping of it",
+    "pulse.py": "readings as values in domain; how they decay in routing",
+}
+"""File names that are naturally there twice: the word, and the room that works with it."""
+
+VALUES = {"domain/callers.py", "domain/chat.py", "domain/endpoints.py", "domain/plans.py"}
+"""Values without rules of their own: nothing to test that is not tested where they are used."""
+
+TESTED_ELSEWHERE: dict[str, str] = {}
+"""Source modules whose test module has another name. This list only ever shrinks."""
+
+
+@pytest.mark.parametrize(
+    "rule",
+    [long_functions, long_modules, many_parameters, hidden_imports, vague_names, built_sql, dangerous_calls],
+    ids=lambda rule: rule.__name__,
+)
+def test_the_package_keeps_the_rule(rule: Rule) -> None:
+    offences = [text for module in OURS for text in rule(module)]
+    offences = [text for text in offences if not (rule is hidden_imports and text.partition(":")[0] in LAZY_IMPORTS)]
+    assert not offences, "\n".join(offences)
+
+
+def test_nothing_is_left_unfinished_or_skipped() -> None:
+    here = Path(__file__).relative_to(ROOT)
+    texts = [module for module in EVERYTHING if module.path not in (here, Path("tests/support/tidiness.py"))]
+    offences = [text for module in texts for text in unfinished_marks(module)]
+    assert not offences, "\n".join(offences)
+
+
+def test_test_modules_keep_the_limit_of_a_module_too() -> None:
+    offences = [text for module in EVERYTHING for text in long_modules(module)]
+    assert not offences, "\n".join(offences)
+
+
+LONG = "def f():\n" + "    x = 1\n" * 51
+WIDE = "def f(a, b, c, d, e, g, h): pass\n"
+
+
+@pytest.mark.parametrize(
+    ("rule", "text"),
+    [
+        (long_functions, LONG),
+        (long_modules, "x = 1\n" * 401),
+        (many_parameters, WIDE),
+        (hidden_imports, "def f():\n    import json\n"),
+        (vague_names, "class TokenManager: pass\n"),
+        (vague_names, "def parse_helper(): pass\n"),
+        (unfinished_marks, "x = 1  # TODO: more\n"),
+        (unfinished_marks, "@pytest.mark.skip\ndef test(): pass\n"),
+        (built_sql, "db.execute(f'select {name}')\n"),
+        (built_sql, "db.execute('select ' + name)\n"),
+        (built_sql, "db.execute('select %s' % name)\n"),
+        (built_sql, "db.execute('select {}'.format(name))\n"),
+        (dangerous_calls, "eval(text)\n"),
+        (dangerous_calls, "import pickle\n"),
+        (dangerous_calls, "from pickle import loads\n"),
+        (dangerous_calls, "get(url, verify=False)\n"),
+        (dangerous_calls, "context.verify_mode = ssl.CERT_NONE\n"),
+    ],
+)
+def test_each_rule_sees_what_it_forbids(rule: Rule, text: str) -> None:
+    assert list(rule(read_module(text)))
+
+
+@pytest.mark.parametrize("rule", [built_sql, many_parameters, vague_names, long_functions])
+def test_the_rules_leave_good_code_alone(rule: Rule) -> None:
+    good = (
+        "def settle(self, a, b, c, d, e, g):\n"
+        '    """Settle."""\n'
+        "    db.execute('select 1 where a = ?', (a,))\n"
+        "    db.execute('select ' + COLUMNS + ' from calls')\n"
+    )
+    assert not list(rule(read_module(good)))
+
+
+def test_file_names_are_unique_across_the_package() -> None:
+    repeated = set(repeated_file_names([module.path for module in OURS])) - SAME_NAME.keys()
+    assert not repeated
+
+
+def test_every_test_module_mirrors_a_source_module() -> None:
+    stray = []
+    for path in sorted(TESTS.glob("*/**/test_*.py")):
+        inside = path.relative_to(TESTS)
+        if inside.parts[0] not in WHOLE_APP_FOLDERS and not has_source(inside):
+            stray.append(str(inside))
+    assert not stray, f"no source beside: {stray}"
+
+
+def has_source(test: Path) -> bool:
+    """`providers/test_stream.py` and `providers/test_stream_losses.py` both try `providers/stream.py`."""
+    words = test.stem.removeprefix("test_").split("_")
+    return any((SOURCES / test.parent / f"{'_'.join(words[:end])}.py").exists() for end in range(len(words), 0, -1))
+
+
+def test_every_source_module_has_a_test_module() -> None:
+    sources = [path.relative_to(SOURCES) for path in SOURCES.rglob("*.py") if not path.name.startswith("__")]
+    untested = {str(path) for path in sources if not (TESTS / path.parent / f"test_{path.name}").exists()}
+    excused = VALUES | TESTED_ELSEWHERE.keys()
+    assert untested <= excused, f"without tests: {sorted(untested - excused)}"
+    assert untested >= excused, f"take off the list, they have tests or are gone: {sorted(excused - untested)}"
+    missing = [test for test in TESTED_ELSEWHERE.values() if not (TESTS / test).exists()]
+    assert not missing
+
+
+def test_a_test_is_named_by_a_sentence() -> None:
+    short = [
+        f"{module.path}:{function.lineno} {function.name}"
+        for module in modules(TESTS)
+        for function in module.functions()
+        if module.path.name.startswith("test_") and function.name.startswith("test_")
+        if function.name.count("_") < 3
+    ]
+    assert not short, "\n".join(short)
+
+
+def test_functions_are_short_in_the_middle_and_at_the_end(record_property) -> None:
+    sizes = sorted(length(function) for module in modules(SOURCES) for function in module.functions())
+    median, p90 = statistics.median(sizes), sizes[len(sizes) * 9 // 10]
+    record_property("function_lines", f"median {median}, p90 {p90}, longest {sizes[-1]}")
+    print(f"function lines: median {median}, 90 % {p90}, longest {sizes[-1]} (aim 6 and 20)")  # noqa: T201
+    assert median <= 8
+    assert p90 <= 22
