@@ -13,6 +13,7 @@ from typing import Any, NamedTuple, Protocol
 
 from waypost.domain.callers import Token, User
 from waypost.domain.problems import Refusal
+from waypost.domain.pulse import PulseDelta
 from waypost.domain.waybill import Outcome, Waybill
 
 STRANGERS_MAX = 10_000
@@ -54,14 +55,6 @@ class Change(NamedTuple):
     """`user` or `token`."""
     id: int
     value: User | Token
-
-
-class PulseDelta(NamedTuple):
-    """Numbers that only routing understands, about one thing it measures."""
-
-    key: tuple[str, ...]
-    at_ms: int
-    values: tuple[float, ...]
 
 
 class Filters(NamedTuple):

@@ -8,11 +8,12 @@ from collections.abc import Callable
 from typing import Any
 
 from waypost.domain.problems import Problem
+from waypost.domain.pulse import PulseDelta
 from waypost.domain.waybill import Waybill
-from waypost.store.books import Change, Counter, PulseDelta, StoreSettings, Verdict
-from waypost.store.identities import changes_since, last_seq
-from waypost.store.sqlite import FolderLock, open_reader, open_writer
-from waypost.store.writer import Batch, Order, Writer
+from waypost.store.books import Change, Counter, StoreSettings, Verdict
+from waypost.store.sqlite.folder import FolderLock, open_reader, open_writer
+from waypost.store.sqlite.identities import changes_since, last_seq
+from waypost.store.sqlite.writer import Batch, Order, Writer
 
 
 def unix_ms() -> int:

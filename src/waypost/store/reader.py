@@ -12,10 +12,10 @@ import apsw
 
 from waypost.domain.callers import Token, User
 from waypost.domain.requests import first_number_at, request_id, request_number
-from waypost.store import identities
 from waypost.store.books import Change, Filters, Page
 from waypost.store.rows import NAMED, OUTCOMES
-from waypost.store.sqlite import open_reader
+from waypost.store.sqlite import identities
+from waypost.store.sqlite.folder import open_reader
 from waypost.store.waybills import stranger_json, waybill_json
 
 LIMIT_MAX: Final = 1_000

@@ -14,7 +14,7 @@ from pathlib import Path
 import apsw
 
 from waypost.store.books import DataError
-from waypost.store.migrate import migrate
+from waypost.store.sqlite.migrate import migrate
 
 DATABASE = "waypost.db"
 LOCK = "owner.lock"

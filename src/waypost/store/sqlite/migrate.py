@@ -12,7 +12,7 @@ from waypost.store.books import DataError
 
 def known_migrations() -> list[tuple[int, str]]:
     """Every migration shipped with this version: its number and its SQL, in order."""
-    folder = resources.files("waypost.store") / "migrations"
+    folder = resources.files("waypost.store.sqlite") / "migrations"
     files = sorted(item.name for item in folder.iterdir() if item.name.endswith(".sql"))
     return [(int(name[:4]), (folder / name).read_text("utf-8")) for name in files]
 

@@ -15,7 +15,7 @@ import msgspec
 from waypost.domain.callers import KINDS, Grant, Limits, Token, User
 from waypost.domain.endpoints import Preferences
 from waypost.domain.problems import Refusal
-from waypost.store.identities import Rights, preferences_text, rights_text, token_by, user_by
+from waypost.store.sqlite.identities import Rights, preferences_text, rights_text, token_by, user_by
 
 NAME: Final = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
 TOKEN_NAME_LENGTH_MAX: Final = 64

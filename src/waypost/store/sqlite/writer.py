@@ -20,9 +20,9 @@ import apsw
 from waypost.domain.problems import Problem
 from waypost.domain.waybill import Waybill
 from waypost.store.books import STRANGERS_MAX, ledger_unavailable
-from waypost.store.commands import Desk, run_command
-from waypost.store.names import Names
 from waypost.store.rows import COLUMNS, Row, RowMaker, stranger_row
+from waypost.store.sqlite.commands import Desk, run_command
+from waypost.store.sqlite.names import Names
 
 log = logging.getLogger(__name__)
 
