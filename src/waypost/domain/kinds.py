@@ -49,7 +49,7 @@ def number(low: float, high: float) -> Kind:
             raise ValueError
         return float(value)
 
-    return Kind(f"a number from {low:,g} to {high:,g}", read)
+    return Kind(f"a number from {low:,.12g} to {high:,.12g}", read)
 
 
 def matching(pattern: re.Pattern[str], words: str, *, secret: bool = False) -> Kind:
@@ -153,7 +153,7 @@ def _origin(value: Any) -> str:
 def _proxy_url(value: Any) -> str:
     if type(value) is not str:
         raise TypeError
-    if value and split_url(value, ("http", "https")).path not in {"", "/"}:
+    if value and split_url(value, ("http",)).path not in {"", "/"}:
         raise ValueError
     return value.rstrip("/")
 

@@ -41,7 +41,7 @@ class Fault(NamedTuple):
     @property
     def line(self) -> str:
         """How a person reads it."""
-        return f"{self.where}: {self.key} {self.message}".replace("\n", " ")
+        return " ".join(f"{self.where}: {self.key} {self.message}".split())
 
 
 class Place(NamedTuple):
@@ -62,7 +62,7 @@ class Place(NamedTuple):
 
 def setting(kind: Kind, default: Any, meaning: str) -> Any:
     """A field of a shape."""
-    return field(default=default, metadata={"kind": kind, "meaning": meaning})
+    return field(default=default, repr=not kind.secret, metadata={"kind": kind, "meaning": meaning})
 
 
 def settings_of(shape: type) -> dict[str, tuple[Kind, Any, str]]:
@@ -83,17 +83,19 @@ def read_given(shape: type, table: object, place: Place, also: Iterable[str] = (
     given: dict[str, Any] = {}
     for name, value in table.items():
         if name in kinds:
-            _read_one(kinds[name][0], value, place.at(name), given, name)
+            given |= read_one(kinds[name][0], value, place.at(name), name)
         elif name not in others:
             place.at(name).fault(f"is no setting{did_you_mean(name, [*kinds, *others])}")
     return given
 
 
-def _read_one(kind: Kind, value: Any, place: Place, given: dict[str, Any], name: str) -> None:
+def read_one(kind: Kind, value: Any, place: Place, name: str) -> dict[str, Any]:
+    """The value, read, under its name; nothing where it is wrong, and then `place` has one more fault."""
     try:
-        given[name] = kind.read(value)
+        return {name: kind.read(value)}
     except (ValueError, TypeError):
         place.fault(f"must be {kind.words}" + ("" if kind.secret else f", not {shown(value)}"))
+        return {}
 
 
 def dotted(key: str, name: str) -> str:

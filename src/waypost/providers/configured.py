@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, replace
-from ipaddress import ip_address
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from urllib.parse import urlsplit
 
 from waypost.domain.endpoints import SCHEMA_SHAPES, Provider
 from waypost.domain.kinds import BASE_URL, FLAG, HEADERS, LINE, SLUG, VARIABLE, list_of, matching, one_of
 from waypost.domain.tables import Place, did_you_mean, looks_secret, read_given, setting
+from waypost.providers.addresses import forbidden, literal
 from waypost.providers.known import KNOWN, KNOWN_BY_SLUG, KnownProvider
 
 if TYPE_CHECKING:
@@ -91,10 +91,10 @@ def configure(tables: object, environment: Mapping[str, str], place: Place) -> C
 def is_local_address(base_url: str) -> bool:
     """Whether an address names a private place by itself: a private number, or a name no public server can have."""
     host = (urlsplit(base_url).hostname or "").rstrip(".")
-    try:
-        return not ip_address(host).is_global
-    except ValueError:
-        return "." not in host or host.endswith(LOCAL_SUFFIXES)
+    spot = literal(host)
+    if spot is not None:
+        return forbidden(spot.ip) is not None
+    return "." not in host or host.endswith(LOCAL_SUFFIXES)
 
 
 class _Draft(NamedTuple):

@@ -143,18 +143,17 @@ def _read_endpoint(table: object, slugs: Collection[str], place: Place, slug: st
     if slug not in slugs and not slug.startswith(PRACTICE_PREFIX):
         place.fault(f"names no provider there is{did_you_mean(slug, words)}")
     given = read_given(EndpointSettings, table, place)
-    _check_price(given, place)
+    _check_price(table, given, place)
     return given
 
 
-def _check_price(given: Mapping[str, Any], place: Place) -> None:
-    prices = {name: given.get(f"{name}_usd_per_million") for name in PAID_CLASSES}
-    prices["request"] = given.get("usd_per_request")
-    if given.get("is_free") and any(prices.values()):
+def _check_price(table: Mapping[str, Any], given: Mapping[str, Any], place: Place) -> None:
+    prices = [given.get(f"{name}_usd_per_million") for name in PAID_CLASSES] + [given.get("usd_per_request")]
+    if given.get("is_free") and any(prices):
         place.fault("is free and has a price: one of them must go")
-    if (prices["input"] is None) != (prices["output"] is None):
-        missing = "input" if prices["input"] is None else "output"
-        place.fault(f'needs {missing}_usd_per_million too: half a price is none (write "0" where it costs nothing)')
+    missing = [name for name in ("input_usd_per_million", "output_usd_per_million") if name not in table]
+    if len(missing) == 1:
+        place.fault(f'needs {missing[0]} too: half a price is none (write "0" where it costs nothing)')
 
 
 def _check_alias(row: ModelRow, rows: Mapping[str, ModelRow], place: Place) -> None:
