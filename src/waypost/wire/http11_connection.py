@@ -14,25 +14,21 @@ from __future__ import annotations
 import asyncio
 import logging
 import socket
-import sys
 from typing import Final, cast
 
 from waypost.domain.problems import Problem
-from waypost.wire.http11_bodies import ChunkedBody, SizedBody
 from waypost.wire.http11_hangup import hung_up
 from waypost.wire.http11_heads import read_head, unfinished_trouble
-from waypost.wire.http11_messages import CHUNKED, Request, status_line
-from waypost.wire.http11_refusals import body_too_large, internal_error, overloaded, too_slow
+from waypost.wire.http11_messages import Request, status_line
+from waypost.wire.http11_refusals import internal_error, overloaded, too_slow
 from waypost.wire.http11_replies import Reply
 from waypost.wire.http11_traffic import NEVER, Traffic
-
-if sys.version_info >= (3, 12):
-    from typing import override
-else:
-    from typing_extensions import override
+from waypost.wire.http11_uploads import Upload
 
 HEAD_END: Final = b"\r\n\r\n"
 CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
+REFUSED_CONNECTIONS_MAX: Final = 256
+"""So many clients at a time are told that we have too many; more are cut without a word."""
 LOG: Final = logging.getLogger("waypost.wire")
 
 
@@ -49,8 +45,6 @@ class Connection(asyncio.Protocol):
 
     __slots__ = (
         "_arrived",
-        "_body",
-        "_body_bytes",
         "_busy",
         "_ending",
         "_full",
@@ -58,12 +52,11 @@ class Connection(asyncio.Protocol):
         "_keep_alive",
         "_paused",
         "_peer",
-        "_rate_mark",
         "_reply",
-        "_request",
         "_secure",
         "_traffic",
         "_transport",
+        "_upload",
         "deadline",
     )
 
@@ -75,13 +68,8 @@ class Connection(asyncio.Protocol):
         self._held = bytearray()
         """An unfinished head, or what came before its turn."""
         self._arrived = 0.0
-        self._request: Request | None = None
-        """The request whose body is coming."""
-        self._body: SizedBody | ChunkedBody | None = None
-        self._body_bytes = 0
-        """Our share of `Traffic.bodies_bytes`."""
-        self._rate_mark = 0
-        """Body bytes that had come when the rate was last looked at."""
+        self._upload: Upload | None = None
+        """The body that is coming; then, until the call ends, its claim on memory."""
         self._reply: Reply | None = None
         self._keep_alive = True
         self._busy = False
@@ -92,7 +80,6 @@ class Connection(asyncio.Protocol):
         """Nothing that comes is read as HTTP any more."""
         self.deadline = NEVER
 
-    @override
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         traffic, limits = self._traffic, self._traffic.limits
         self._transport = cast("asyncio.Transport", transport)
@@ -104,16 +91,17 @@ class Connection(asyncio.Protocol):
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.deadline = traffic.now + limits.header_seconds_max
         traffic.connections.add(self)
-        if len(traffic.connections) > limits.connections_max:
+        surplus = len(traffic.connections) - limits.connections_max
+        if surplus > REFUSED_CONNECTIONS_MAX:
+            self.kill()
+        elif surplus > 0:
             self._refuse(overloaded("Too many connections are open.", limits.retry_after_seconds), None)
 
-    @override
     def connection_lost(self, exc: Exception | None) -> None:
         self._ending = self._busy = True
         self._traffic.leave(self)
         self._client_left()
 
-    @override
     def eof_received(self) -> None:
         """A client that stops sending has left: nobody waits for an answer with half a connection."""
         if self._reply is not None:
@@ -121,18 +109,16 @@ class Connection(asyncio.Protocol):
         else:
             self._close()
 
-    @override
     def data_received(self, data: bytes) -> None:
         if self._busy:
             self._keep_for_later(data)
-        elif self._body is not None:
-            self._take_body(data)
+        elif self._upload is not None:
+            self._take_body(self._upload, data)
         elif self._held:
             self._grow_head(data)
         else:
             self._take_first(data)
 
-    @override
     def pause_writing(self) -> None:
         self._full = self._busy = True
         self.deadline = self._traffic.now + self._traffic.limits.write_blocked_seconds_max
@@ -140,7 +126,6 @@ class Connection(asyncio.Protocol):
         if reply is not None and reply.on_full is not None:
             reply.on_full()
 
-    @override
     def resume_writing(self) -> None:
         self._full = False
         reply = self._reply
@@ -189,7 +174,7 @@ class Connection(asyncio.Protocol):
             request.peer = self._peer
             request.secure = self._secure
             request.arrived = self._arrived
-            if request.length == len(data) - end and request.length <= self._traffic.limits.head_asks_above_bytes:
+            if request.length == len(data) - end and request.length <= self._traffic.whole_bytes_max:
                 request.body = data[end:]
                 self._call(request)
             else:
@@ -198,59 +183,22 @@ class Connection(asyncio.Protocol):
             self._refuse(problem, request)
 
     def _await_body(self, request: Request, data: bytes) -> None:
-        """Decide how much body to take, and take what is here. Raises Problem to take none."""
-        limits = self._traffic.limits
-        length = request.length
-        most = limits.body_bytes_max
-        if length == CHUNKED or length > limits.head_asks_above_bytes or request.expects_continue:
-            most = self._ask_site(request)
-        if length > most:
-            raise body_too_large(most)
+        """A body that is not here yet, or that others must be asked about. Raises Problem to take none."""
+        self._upload = Upload(request, self._traffic)
         if request.expects_continue and not data:
             self._transport.write(CONTINUE)
-        self._request = request
-        self._body = ChunkedBody(limits, most) if length == CHUNKED else SizedBody(length)
-        self._rate_mark = 0
-        self.deadline = self._traffic.now + limits.body_check_seconds
-        self._take_body(data)
+        self.deadline = self._traffic.now + self._traffic.limits.body_check_seconds
+        self._take_body(self._upload, data)
 
-    def _ask_site(self, request: Request) -> int:
-        """What the site says to a large or uncertain body, before any of it is taken."""
-        traffic = self._traffic
-        if traffic.in_flight >= traffic.in_flight_max:
-            raise overloaded("Too many requests are running.", traffic.limits.retry_after_seconds)
+    def _take_body(self, upload: Upload, data: bytes) -> None:
         try:
-            return traffic.site.head(request)
-        except Problem:
-            raise
-        except Exception:
-            LOG.exception("the site failed to look at a head")
-            raise internal_error() from None
-
-    def _take_body(self, data: bytes) -> None:
-        body, request = self._body, self._request
-        if body is None or request is None:
-            return
-        try:
-            rest = body.feed(data)
-            if rest is None:
-                self._count_body(len(data))
-                return
+            rest = upload.feed(data)
         except Problem as problem:
-            self._refuse(problem, request)
+            self._refuse(problem, upload.request)
             return
-        request.body = body.whole()
-        self._body = self._request = None
-        self._held += rest
-        self._call(request)
-
-    def _count_body(self, size: int) -> None:
-        """All unfinished bodies together stay within what the machine can hold."""
-        traffic = self._traffic
-        self._body_bytes += size
-        traffic.bodies_bytes += size
-        if traffic.bodies_bytes > traffic.limits.bodies_bytes_max:
-            raise overloaded("Too many large requests are running.", traffic.limits.retry_after_seconds)
+        if rest is not None:
+            self._held += rest
+            self._call(upload.request)
 
     def _keep_for_later(self, data: bytes) -> None:
         """What came before its turn. Beyond the limit we stop reading, and the server looks for the client's end."""
@@ -273,7 +221,7 @@ class Connection(asyncio.Protocol):
         traffic.in_flight += 1
         if traffic.in_flight > traffic.in_flight_max and request.path not in traffic.limits.never_overloaded:
             problem = overloaded("Too many requests are running.", traffic.limits.retry_after_seconds)
-            reply.send(*self._page(problem, request))
+            reply.send(*traffic.page(problem, request))
             return
         try:
             traffic.site.call(request, reply)
@@ -282,7 +230,11 @@ class Connection(asyncio.Protocol):
             if reply.started:
                 reply.abort()
             else:
-                reply.send(*self._page(internal_error(), request))
+                reply.send(*traffic.page(internal_error(), request))
+
+    @property
+    def transport(self) -> asyncio.Transport:
+        return self._transport
 
     def closes_after(self) -> bool:
         """Whether the connection ends with the reply that begins now."""
@@ -309,13 +261,12 @@ class Connection(asyncio.Protocol):
         traffic = self._traffic
         self._reply = None
         traffic.in_flight -= 1
-        if self._body_bytes:
-            self._release_body()
+        if self._upload is not None:
+            self._drop_upload(self._upload)
 
-    def _release_body(self) -> None:
-        self._traffic.bodies_bytes -= self._body_bytes
-        self._body_bytes = 0
-        self._body = self._request = None
+    def _drop_upload(self, upload: Upload) -> None:
+        upload.release()
+        self._upload = None
 
     def _next(self) -> None:
         """The connection is free: whatever was pipelined comes in its own turn of the loop."""
@@ -343,25 +294,20 @@ class Connection(asyncio.Protocol):
 
     # Ending.
 
-    def _page(self, problem: Problem, request: Request | None) -> tuple[int, bytes, bytes]:
-        try:
-            return self._traffic.site.problem(problem, request)
-        except Exception:
-            LOG.exception("the site failed to word a refusal")
-            return problem.status, b"content-type: text/plain\r\n", problem.message.encode("utf-8")
-
     def _refuse(self, problem: Problem, request: Request | None) -> None:
         """Answer without having read everything, then read on for a while so that the client gets to see it."""
-        status, headers, page = self._page(problem, request)
+        traffic = self._traffic
+        status, headers, page = traffic.page(problem, request)
         head = b"%b%bconnection: close\r\ncontent-length: %d\r\n\r\n" % (status_line(status), headers, len(page))
         self._transport.write(head if request is not None and request.method == "HEAD" else head + page)
         self._ending = self._busy = True
         self._held.clear()
-        self._release_body()
+        if self._upload is not None:
+            self._drop_upload(self._upload)
         self._read_on()
         if self._transport.can_write_eof():
             self._transport.write_eof()
-        self.deadline = self._traffic.now + self._traffic.limits.linger_seconds_max
+        self.deadline = traffic.now + traffic.limits.linger_seconds_max
 
     def _close(self) -> None:
         """Let what is written go out, for as long as the client takes it."""
@@ -370,11 +316,12 @@ class Connection(asyncio.Protocol):
         self._transport.close()
 
     def _client_left(self) -> None:
-        self._release_body()
         reply = self._reply
         if reply is not None:
             self._end_call()
             reply.leave()
+        elif self._upload is not None:
+            self._drop_upload(self._upload)
 
     def kill(self) -> None:
         """Close now."""
@@ -385,7 +332,7 @@ class Connection(asyncio.Protocol):
 
     def drain(self) -> None:
         """Close if nothing is under way."""
-        if not self._busy and self._body is None and not self._held:
+        if not self._busy and self._upload is None and not self._held:
             self._close()
 
     def cut(self) -> None:
@@ -401,8 +348,8 @@ class Connection(asyncio.Protocol):
         limits = self._traffic.limits
         if self._ending or self._full:
             self.kill()
-        elif self._body is not None:
-            self._check_rate(self._body, now)
+        elif self._upload is not None:
+            self._check_rate(self._upload, now)
         elif self._held:
             self._refuse(too_slow("The head", limits.header_seconds_max), None)
         elif self._transport.get_write_buffer_size():
@@ -410,13 +357,13 @@ class Connection(asyncio.Protocol):
         else:
             self._close()
 
-    def _check_rate(self, body: SizedBody | ChunkedBody, now: float) -> None:
-        limits = self._traffic.limits
-        if body.received - self._rate_mark < limits.body_bytes_per_second_min * limits.body_check_seconds:
-            self._refuse(too_slow("The body", limits.body_check_seconds), self._request)
-            return
-        self._rate_mark = body.received
-        self.deadline = now + limits.body_check_seconds
+    def _check_rate(self, upload: Upload, now: float) -> None:
+        try:
+            upload.check_rate()
+        except Problem as problem:
+            self._refuse(problem, upload.request)
+        else:
+            self.deadline = now + self._traffic.limits.body_check_seconds
 
     def look_for_end(self) -> None:
         """While we do not read, a client's end shows only when asked for."""

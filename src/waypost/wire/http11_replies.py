@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Callable
 from typing import Final, Protocol
@@ -18,6 +19,8 @@ LOG: Final = logging.getLogger("waypost.wire")
 class Line(Protocol):
     """The connection, as far as a reply needs it."""
 
+    @property
+    def transport(self) -> asyncio.Transport: ...
     def closes_after(self) -> bool: ...
     def reply_done(self) -> None: ...
     def reply_aborted(self, *, reset: bool) -> None: ...
@@ -65,6 +68,11 @@ class Reply:
         self.on_room: Callable[[], None] | None = None
         self.on_drain: Callable[[], None] | None = None
         """The server is closing: say what must be said, and finish at once."""
+
+    @property
+    def transport(self) -> asyncio.Transport:
+        """The connection itself: practice providers play broken servers on it. Nobody else has business here."""
+        return self._line.transport
 
     def send(self, status: int, headers: bytes, body: bytes) -> None:
         """The whole reply. `headers` is a block of lines (`header_block`), without content-length."""
