@@ -1,0 +1,131 @@
+"""How endpoints are put in order: one function a policy. Pure.
+
+A policy looks at one endpoint and answers with its `Rank`: a sort key, smallest first, and the phrase with the figure
+that decided. Equal keys keep the catalogue's order.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final, NamedTuple
+
+from waypost.domain.chat import ChatRequest
+from waypost.domain.endpoints import Endpoint
+from waypost.domain.money import NANO_USD_PER_USD, Price
+
+UNKNOWN: Final = float("inf")
+BYTES_PER_TOKEN: Final = 4
+EXPECTED_OUTPUT_TOKENS: Final = 512
+
+
+class Figures(NamedTuple):
+    """What was measured at an endpoint; None until then."""
+
+    tokens_per_s: float | None = None
+    first_word_ms: float | None = None
+    calls: float = 0.0
+
+
+class Mix(NamedTuple):
+    """How many tokens of each class a request is expected to take."""
+
+    input: int
+    output: int
+
+
+class Wish(NamedTuple):
+    """What the caller said about order, and what the request looks like."""
+
+    order: tuple[str, ...] = ()
+    """Provider slugs, most wanted first: the caller's list, then the organisation's."""
+    mix: Mix = Mix(0, EXPECTED_OUTPUT_TOKENS)
+
+
+class Rank(NamedTuple):
+    """Where an endpoint stands, and why."""
+
+    key: tuple[float, ...]
+    why: str
+
+
+class View(NamedTuple):
+    """Everything a policy may look at."""
+
+    endpoint: Endpoint
+    figures: Figures = Figures()
+    wish: Wish = Wish()
+
+
+Policy = Callable[[View], Rank]
+
+
+def fastest(view: View) -> Rank:
+    """Most output tokens a second first: measured, else from the catalogue; unknown last. Ties: first word."""
+    endpoint, figures = view.endpoint, view.figures
+    speed, first_ms = figures.tokens_per_s, figures.first_word_ms
+    if first_ms is None:
+        first_ms = endpoint.first_token_ms
+    if speed is not None:
+        source = f"measured over {_calls(figures.calls)}"
+    elif endpoint.output_tokens_per_s is not None:
+        speed = endpoint.output_tokens_per_s
+        source = "says the catalogue, not measured yet"
+    else:
+        return Rank((UNKNOWN, UNKNOWN if first_ms is None else first_ms), "speed not known yet")
+    # whole tokens/s: what the phrase shows is what decides, and less is noise
+    return Rank((-round(speed), UNKNOWN if first_ms is None else first_ms), f"{round(speed)} tokens/s {source}")
+
+
+def cheapest(view: View) -> Rank:
+    """Lowest price of this request's mix first; without a price last."""
+    price = view.endpoint.price
+    if price is None:
+        return Rank((UNKNOWN,), "price not known")
+    nano = mix_price(price, view.wish.mix)
+    return Rank((nano,), f"{_usd(nano)} USD per million tokens of this request's mix")
+
+
+def preferred(view: View) -> Rank:
+    """As the caller listed the providers; those on no list follow."""
+    order = view.wish.order
+    if view.endpoint.provider in order:
+        place = order.index(view.endpoint.provider)
+        return Rank((place,), f"number {place + 1} in your order")
+    return Rank((len(order),), "not in your order: as the catalogue lists it")
+
+
+def named(_: View) -> Rank:
+    """The one provider that was asked for."""
+    return Rank((0,), "asked for by name")
+
+
+POLICIES: Final[dict[str, Policy]] = {"fastest": fastest, "cheapest": cheapest, "preferred": preferred}
+
+
+def expected_mix(ask: ChatRequest) -> Mix:
+    """What `cheapest` weighs prices with.
+
+    Input: a quarter of the bound on prompt tokens, as text has about four bytes a token. Output: 512 tokens or the
+    request's own cap, whichever is less, for each choice. Both are rounded up to a power of two, so that requests of
+    about one size share one order. A chat of usual length is led by its output price in this way, and a long
+    document by its input price.
+    """
+    cap = ask.output_tokens_max
+    output = EXPECTED_OUTPUT_TOKENS if cap is None else min(cap, EXPECTED_OUTPUT_TOKENS)
+    return Mix(
+        1 << (ask.input_tokens_max // BYTES_PER_TOKEN).bit_length(), 1 << (output * ask.choices - 1).bit_length()
+    )
+
+
+def mix_price(price: Price, mix: Mix) -> float:
+    """Nano-USD per million tokens of the mix; the price of a request is spread over its tokens."""
+    return (price.input * mix.input + price.output * mix.output + price.request) / (mix.input + mix.output)
+
+
+def _calls(weight: float) -> str:
+    count = max(1, round(weight))
+    return "1 recent call" if count == 1 else f"{count} recent calls"
+
+
+def _usd(nano: float) -> str:
+    return f"{nano / NANO_USD_PER_USD:.6f}".rstrip("0").rstrip(".")
