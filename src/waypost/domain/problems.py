@@ -15,57 +15,82 @@ from typing import Any, NamedTuple
 
 
 class Code(NamedTuple):
-    """A row of the error table: its status and OpenAI's word for its kind."""
+    """A row of the error table: its status, OpenAI's word for its kind, and when it is said."""
 
     status: int
     type: str
+    when: str
 
 
 CODES: dict[str, Code] = {
-    "token_missing": Code(401, "authentication_error"),
-    "token_malformed": Code(401, "authentication_error"),
-    "token_unknown": Code(401, "authentication_error"),
-    "token_revoked": Code(401, "authentication_error"),
-    "token_expired": Code(401, "authentication_error"),
-    "scope_missing": Code(403, "permission_error"),
-    "organisation_unknown": Code(403, "permission_error"),
-    "not_a_member": Code(403, "permission_error"),
-    "organisation_forbids": Code(403, "permission_error"),
-    "operator_only": Code(403, "permission_error"),
-    "own_key_refused": Code(403, "permission_error"),
-    "credits_exhausted": Code(402, "insufficient_quota"),
-    "spending_limit_reached": Code(402, "insufficient_quota"),
-    "model_not_found": Code(400, "invalid_request_error"),
-    "model_not_supported": Code(400, "invalid_request_error"),
-    "unknown_policy": Code(400, "invalid_request_error"),
-    "invalid_request": Code(400, "invalid_request_error"),
-    "context_too_long": Code(400, "invalid_request_error"),
-    "provider_rejected": Code(400, "invalid_request_error"),
-    "rate_limited": Code(429, "rate_limit_error"),
-    "providers_busy": Code(429, "rate_limit_error"),
-    "provider_failed": Code(502, "provider_error"),
-    "provider_timeout": Code(504, "provider_error"),
-    "provider_refused_key": Code(502, "provider_error"),
-    "upstream_incomplete": Code(502, "provider_error"),
-    "upstream_error": Code(502, "provider_error"),
-    "overloaded": Code(503, "server_error"),
-    "draining": Code(503, "server_error"),
-    "ledger_unavailable": Code(503, "server_error"),
-    "internal_error": Code(500, "server_error"),
-    "bad_request": Code(400, "invalid_request_error"),
-    "not_found": Code(404, "invalid_request_error"),
-    "request_not_found": Code(404, "invalid_request_error"),
-    "method_not_allowed": Code(405, "invalid_request_error"),
-    "request_timeout": Code(408, "invalid_request_error"),
-    "length_required": Code(411, "invalid_request_error"),
-    "body_too_large": Code(413, "invalid_request_error"),
-    "uri_too_long": Code(414, "invalid_request_error"),
-    "unsupported_media_type": Code(415, "invalid_request_error"),
-    "headers_too_large": Code(431, "invalid_request_error"),
-    "not_implemented": Code(501, "server_error"),
-    "http_version_not_supported": Code(505, "invalid_request_error"),
+    "token_missing": Code(401, "authentication_error", "No `Authorization` header came."),
+    "token_malformed": Code(
+        401,
+        "authentication_error",
+        "What came cannot be a token; the message says what is wrong with it without repeating it.",
+    ),
+    "token_unknown": Code(401, "authentication_error", "Well formed, but not one of ours."),
+    "token_revoked": Code(401, "authentication_error", "It was one of ours, until it was revoked."),
+    "token_expired": Code(401, "authentication_error", "Its end date has passed."),
+    "scope_missing": Code(
+        403, "permission_error", "The token lacks the permission that is named, on the entity that is named."
+    ),
+    "organisation_unknown": Code(403, "permission_error", "`X-HF-Bill-To` names no organisation here."),
+    "not_a_member": Code(403, "permission_error", "The caller is not in the organisation that is to pay."),
+    "organisation_forbids": Code(403, "permission_error", "The organisation that is to pay does not allow this."),
+    "operator_only": Code(403, "permission_error", "Only operators may see this."),
+    "own_key_refused": Code(
+        403, "permission_error", "A provider refused the caller's or organisation's own key, which is named."
+    ),
+    "credits_exhausted": Code(
+        402, "insufficient_quota", "The payer's free credits do not cover what the call may cost."
+    ),
+    "spending_limit_reached": Code(
+        402, "insufficient_quota", "A spending limit is used up; which, whose and until when is said."
+    ),
+    "model_not_found": Code(400, "invalid_request_error", "No such model in the catalogue; the nearest ids are named."),
+    "model_not_supported": Code(
+        400, "invalid_request_error", "No endpoint of the model can serve this call, and waiting will not help."
+    ),
+    "unknown_policy": Code(
+        400, "invalid_request_error", "What follows the model's colon is neither a policy nor a provider."
+    ),
+    "invalid_request": Code(400, "invalid_request_error", "A field is missing or wrong; `param` names it."),
+    "context_too_long": Code(
+        400, "invalid_request_error", "The prompt and the answer are longer than any endpoint takes."
+    ),
+    "provider_rejected": Code(
+        400, "invalid_request_error", "The provider found the request itself wrong; its own words are passed on."
+    ),
+    "rate_limited": Code(429, "rate_limit_error", "A limit of this token is used up; `Retry-After` says for how long."),
+    "providers_busy": Code(
+        429, "rate_limit_error", "Every endpoint that could serve is resting; `Retry-After` is the smallest wait."
+    ),
+    "provider_failed": Code(502, "provider_error", "No provider of the plan answered well; the attempts say why."),
+    "provider_timeout": Code(504, "provider_error", "No provider of the plan answered in time."),
+    "provider_refused_key": Code(
+        502, "provider_error", "A provider refused the operator's key. Not the caller's doing."
+    ),
+    "upstream_incomplete": Code(502, "provider_error", "Inside a stream: the provider ended before its answer did."),
+    "upstream_error": Code(502, "provider_error", "Inside a stream: the provider failed after its first words."),
+    "overloaded": Code(503, "server_error", "More calls than this server takes at once."),
+    "draining": Code(503, "server_error", "This server is about to stop and takes no new calls."),
+    "ledger_unavailable": Code(503, "server_error", "The store cannot be written, and nothing is served unrecorded."),
+    "internal_error": Code(500, "server_error", "A bug of ours; the request id finds it in the log."),
+    "bad_request": Code(400, "invalid_request_error", "Not HTTP as we take it; the message says what is wrong."),
+    "not_found": Code(404, "invalid_request_error", "No such route; the nearest one is named."),
+    "request_not_found": Code(404, "invalid_request_error", "No such request, or not one that this caller may see."),
+    "method_not_allowed": Code(405, "invalid_request_error", "The route takes other methods; `Allow` names them."),
+    "request_timeout": Code(408, "invalid_request_error", "The request took too long to arrive."),
+    "length_required": Code(411, "invalid_request_error", "A body without a length."),
+    "body_too_large": Code(413, "invalid_request_error", "The body is over the limit."),
+    "uri_too_long": Code(414, "invalid_request_error", "The path and query are over the limit."),
+    "unsupported_media_type": Code(415, "invalid_request_error", "The body is not JSON."),
+    "headers_too_large": Code(431, "invalid_request_error", "The headers are over the limit."),
+    "not_implemented": Code(501, "server_error", "A method or coding we do not know."),
+    "http_version_not_supported": Code(505, "invalid_request_error", "Neither HTTP/1.1 nor HTTP/1.0."),
 }
-"""code → status and type. Documentation and OpenAPI are generated from this table."""
+"""code → status, type and meaning. Documentation and OpenAPI are generated from this table."""
 
 
 class Problem(Exception):
