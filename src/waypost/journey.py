@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -61,7 +62,7 @@ class Ticket(Protocol):
 class Turnstile(Protocol):
     """How much may you do at once, and in a minute? None where the token has no limits."""
 
-    def enter(self, caller: Caller, ask: ChatRequest) -> Ticket | Awaitable[Ticket] | None: ...
+    def enter(self, caller: Caller, ask: ChatRequest) -> Ticket | Coroutine[Any, Any, Ticket] | None: ...
 
 
 class Planner(Protocol):
@@ -134,9 +135,9 @@ async def _carry(call: Call, house: House) -> None:
     if not plan.order:
         raise house.planner.refusal(plan, ask)
     ticket = house.turnstile.enter(caller, ask)
-    if isinstance(ticket, Awaitable):
-        ticket = await ticket
     if ticket is not None:
+        if asyncio.iscoroutine(ticket):
+            ticket = await ticket
         call.limits(ticket.headers)
     try:
         bill.gateway_ms = _elapsed_ms(call, house)

@@ -59,7 +59,7 @@ def play(scripted, pieces, stop="eof", *, wants_usage=False, deadlines=None, dur
         client = scripted.client(scripted.script(pieces=tuple(pieces), stop=stop, kind=kind))
         flow.exchange = client.send(None, b"", b"", flow, 5.0)
         caller = scripted.caller()
-        verdict = await flow.answers()
+        verdict = await flow.answers
         if verdict is not None:
             return verdict, None, b"", flow, client.exchanges[0]
         if during is not None:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Final
 
 ALPHABET: Final = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+PAIRS: Final = tuple(first + second for first in ALPHABET for second in ALPHABET)
 WRITER_BITS: Final = 6
 COUNT_BITS: Final = 15
 TEXT_LENGTH: Final = 13
@@ -42,11 +43,11 @@ class RequestNumbers:
 
 def request_id(number: int) -> str:
     """`req_` and 13 characters of Crockford's base 32, which sort as the numbers do."""
-    digits = []
-    for _ in range(TEXT_LENGTH):
-        digits.append(ALPHABET[number & 31])
-        number >>= 5
-    return "req_" + "".join(reversed(digits))
+    pairs = PAIRS
+    return (
+        f"req_{ALPHABET[number >> 60]}{pairs[number >> 50 & 1023]}{pairs[number >> 40 & 1023]}"
+        f"{pairs[number >> 30 & 1023]}{pairs[number >> 20 & 1023]}{pairs[number >> 10 & 1023]}{pairs[number & 1023]}"
+    )
 
 
 def request_number(text: str) -> int | None:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import StrEnum
+from typing import Any
 
 from waypost.domain.callers import Caller
 from waypost.domain.chat import ChatRequest, Usage
@@ -41,22 +42,17 @@ class Attempt:
     """The provider's own words about a failure, at most 300 characters, secrets taken out."""
 
 
-@dataclass(slots=True)
 class Waybill:
     """Filled in along the way; `store` writes it once.
 
-    Times are in milliseconds; `at_ms` is Unix time. Who may touch it: journey, courier, store.
+    Times are in milliseconds; `at_ms` is Unix time. Who may touch it: journey, courier, store. What a call has not
+    come to stands on the class, so that a new waybill costs three assignments and not thirty.
     """
 
-    id: int
-    """Time-ordered 63-bit number; `request_id` writes it as `req_…`."""
-    at_ms: int
-    request_id: str
     caller: Caller | None = None
     asked: str = ""
     request: ChatRequest | None = None
     plan: Plan | None = None
-    attempts: list[Attempt] = field(default_factory=list)
     outcome: Outcome = Outcome.FAILED
     status: int = 0
     code: str | None = None
@@ -78,6 +74,15 @@ class Waybill:
     request_body: bytes | None = None
     reply_body: bytes | None = None
     """Bodies, only when the operator's settings say to keep them."""
+
+    def __init__(self, id: int, at_ms: int, request_id: str, **facts: Any) -> None:  # noqa: A002 (its name everywhere)
+        self.id = id
+        """Time-ordered 63-bit number; `request_id` writes it as `req_…`."""
+        self.at_ms = at_ms
+        self.request_id = request_id
+        self.attempts: list[Attempt] = []
+        if facts:
+            self.__dict__.update(facts)
 
     @property
     def payer(self) -> tuple[str, str] | None:

@@ -12,12 +12,14 @@ from waypost.domain.pulse import CallResult
 from waypost.domain.waybill import Attempt
 from waypost.providers.addresses import Address
 from waypost.providers.exchange import Exchange
-from waypost.providers.flow import End, Flow
+from waypost.providers.flow import DRAINING, End, Flow
 from waypost.providers.openai import OpenAISpeaker
 from waypost.providers.replies import Blame, Verdict
 from waypost.providers.stream import StreamFlow
 from waypost.providers.whole import WholeFlow
 
+SERVED = Blame.SERVED
+FAILURE = Blame.FAILURE
 FREE_TRIES = 2
 """The first try, and a call's first failover."""
 
@@ -87,7 +89,7 @@ class Courier:
                 raise Left
             flow = self._send(candidate, plan, ask, started, caller)
             attempts.append(flow.attempt)
-            verdict = await flow.answers()
+            verdict = await flow.answers
             if verdict is None:
                 return flow
             self.note(flow, verdict)
@@ -105,7 +107,7 @@ class Courier:
         flow.attempt.why = verdict.why
         self._health.ended(
             flow.candidate.endpoint.key,
-            CallResult(blame=str(verdict.blame), why=verdict.why, retry_after_seconds=verdict.retry_after_seconds),
+            CallResult(blame=verdict.blame, why=verdict.why, retry_after_seconds=verdict.retry_after_seconds),
         )
 
     def served(self, flow: Flow, end: End, output_tokens: int) -> None:
@@ -119,7 +121,7 @@ class Courier:
         self._health.ended(
             flow.candidate.endpoint.key,
             CallResult(
-                blame=str(Blame.FAILURE if end.code not in (None, "draining") else Blame.SERVED),
+                blame=SERVED if end.code is None or end.code == DRAINING else FAILURE,
                 why=end.why,
                 first_word_ms=first_ms if flow.stream else None,
                 output_tokens=output_tokens,

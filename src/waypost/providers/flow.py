@@ -53,16 +53,8 @@ class End(NamedTuple):
     why: str = ""
 
 
-class Stage(IntEnum):
-    """Where a flow stands; it only ever grows."""
-
-    HEAD = 0
-    REFUSED = 1
-    HOLDING = 2
-    HELD = 3
-    POURING = 4
-    ENDED = 5
-
+HEAD, REFUSED, HOLDING, HELD, POURING, ENDED = range(6)
+"""Where a flow stands; it only ever grows. Plain numbers, because they are compared for every frame."""
 
 GONE = Verdict("caller_left", "the caller left before the first word", Blame.NONE, try_next=False)
 DRAINING = "draining"
@@ -73,32 +65,30 @@ class Flow(ABC):
 
     stream = False
 
+    reply: Reply | None = None
+    exchange: Exchange
+    stage = HEAD
+    _ended: asyncio.Future[End] | None = None
+    _end: End | None = None
+    _error_body = b""
+    _headers: Headers = {}  # noqa: RUF012 (replaced whole, never changed)
+    _bytes = 0
+    _open = True
+    _paused = False
+
     def __init__(self, candidate: Candidate, ask: ChatRequest, deadlines: Deadlines, started: float) -> None:
         self.candidate = candidate
         self.ask = ask
         self.attempt = Attempt(candidate.provider.slug, candidate.endpoint.id)
-        self.exchange: Exchange
-        self.stage = Stage.HEAD
-        self.reply: Reply | None = None
         self._deadlines = deadlines
         self._call_ends = started + deadlines.call_seconds_max
-        self._loop = asyncio.get_running_loop()
-        self._began = self._heard = self._loop.time()
-        self._answers: asyncio.Future[Verdict | None] = self._loop.create_future()
-        self._ended: asyncio.Future[End] | None = None
-        self._end: End | None = None
-        self._error_body = b""
-        self._headers: Headers = {}
-        self._bytes = 0
-        self._open = True
-        self._paused = False
-        self._timer = self._loop.call_later(self._first_word_seconds(), self._tick)
+        self._loop = loop = asyncio.get_running_loop()
+        self._began = self._heard = loop.time()
+        self.answers: asyncio.Future[Verdict | None] = loop.create_future()
+        """None once the first word is here; else why this endpoint does not serve the call."""
+        self._timer = loop.call_later(self._first_word_seconds(), self._tick)
 
     # What the courier asks.
-
-    async def answers(self) -> Verdict | None:
-        """None once the first word is here; else why this endpoint does not serve the call."""
-        return await self._answers
 
     async def pour(self, reply: Reply) -> End:
         """Hand the answer on as it comes; the tail is kept back."""
@@ -124,7 +114,7 @@ class Flow(ABC):
 
     def leave(self) -> None:
         """The caller went away: nobody needs this answer any more."""
-        if self.stage < Stage.HELD:
+        if self.stage < HELD:
             self._refuse(GONE)
         elif self._end is None:
             self._let_go()
@@ -132,7 +122,7 @@ class Flow(ABC):
 
     def cut(self) -> None:
         """Time to drain is up."""
-        if self.stage < Stage.HELD:
+        if self.stage < HELD:
             self._refuse(Verdict(DRAINING, "the server is shutting down", Blame.NONE, try_next=False))
         else:
             self._break(DRAINING, "the server is shutting down")
@@ -157,24 +147,25 @@ class Flow(ABC):
         attempt = self.attempt
         attempt.status = status
         attempt.connect_ms = self.exchange.connect_ms
-        named = next((self._headers[name] for name in REQUEST_ID_HEADERS if name in self._headers), None)
-        if named is not None:
-            attempt.upstream_request_id = named[:128].decode("ascii", "replace")
+        for name in REQUEST_ID_HEADERS:
+            if name in self._headers:
+                attempt.upstream_request_id = self._headers[name][:128].decode("ascii", "replace")
+                break
         if 200 <= status < 300:
             verdict = judge_head(status, self._headers, stream=self.stream)
             if verdict is None:
-                self.stage = Stage.HOLDING
+                self.stage = HOLDING
             else:
                 self._refuse(verdict)
         else:
-            self.stage = Stage.REFUSED
+            self.stage = REFUSED
 
     def data(self, data: bytes) -> None:
         """A piece of the provider's body."""
-        if self.stage == Stage.ENDED:
+        if self.stage == ENDED:
             return
         self._bytes += len(data)
-        if self.stage == Stage.REFUSED:
+        if self.stage == REFUSED:
             self._error_body += data
             if self._bytes > ERROR_BODY_BYTES_MAX:
                 self._judge_refusal()
@@ -187,17 +178,17 @@ class Flow(ABC):
     def eof(self) -> None:
         """The provider's reply is complete."""
         self._open = False
-        if self.stage == Stage.REFUSED:
+        if self.stage == REFUSED:
             self._judge_refusal()
-        elif self.stage != Stage.ENDED:
+        elif self.stage != ENDED:
             self._complete()
 
     def lost(self, trouble: Trouble) -> None:
         """The connection failed before the reply was complete."""
         self._open = False
-        if self.stage == Stage.ENDED:
+        if self.stage == ENDED:
             return
-        if self.stage < Stage.HELD:
+        if self.stage < HELD:
             code = "provider_timeout" if trouble.code == "connect_timeout" else "provider_failed"
             self._refuse(Verdict(code, trouble.why, status=self.attempt.status))
         else:
@@ -229,36 +220,32 @@ class Flow(ABC):
     def _cut_off(self, why: str) -> None:
         self._break("upstream_error", why)
 
-    @staticmethod
-    def _now_seconds() -> int:
-        return int(datetime.now(UTC).timestamp())
-
     # Verdicts and ends.
 
     def _say_first_word(self) -> None:
-        self.stage = Stage.HELD
+        self.stage = HELD
         self.attempt.first_word_ms = (self._heard - self._began) * 1000
-        if not self._answers.done():
-            self._answers.set_result(None)
+        if not self.answers.done():
+            self.answers.set_result(None)
 
     def _refuse(self, verdict: Verdict) -> None:
         """This endpoint does not serve the call."""
-        self.stage = Stage.ENDED
+        self.stage = ENDED
         self._timer.cancel()
         self._let_go()
-        if not self._answers.done():
-            self._answers.set_result(verdict)
+        if not self.answers.done():
+            self.answers.set_result(verdict)
 
     def _break(self, code: str, why: str) -> None:
         """The answer cannot be completed."""
-        if self.stage < Stage.HELD:
+        if self.stage < HELD:
             self._refuse(Verdict("provider_failed", why, status=self.attempt.status))
         elif self._end is None:
             self._let_go()
             self._finish(End(EndKind.BROKEN, self._usage(), words=self._words(), code=code, why=why))
 
     def _finish(self, end: End) -> None:
-        self.stage = Stage.ENDED
+        self.stage = ENDED
         self._end = end
         self._timer.cancel()
         if self._ended is not None and not self._ended.done():
@@ -276,11 +263,11 @@ class Flow(ABC):
 
     def _tick(self) -> None:
         now = self._loop.time()
-        if self.stage < Stage.HELD:
+        if self.stage < HELD:
             seconds = now - self._began
             self._refuse(Verdict("provider_timeout", f"no word within {seconds:.0f} s", status=self.attempt.status))
             return
-        if self.stage == Stage.ENDED:
+        if self.stage == ENDED:
             return
         if now >= self._call_ends:
             self._break("upstream_error", f"the call took longer than {self._deadlines.call_seconds_max:.0f} s")

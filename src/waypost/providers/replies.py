@@ -15,6 +15,8 @@ from typing import Any, NamedTuple
 import msgspec
 
 Headers = dict[bytes, bytes]
+EVENT_STREAM = b"text/event-stream"
+JSON = b"application/json"
 WHY_CHARS_MAX = 300
 RETRY_AFTER_SECONDS_MAX = 300
 KEY_STATUSES = frozenset({401, 403})
@@ -75,10 +77,12 @@ def judge_error(status: int, headers: Headers, body: bytes, now: datetime) -> Ve
 
 def judge_head(status: int, headers: Headers, *, stream: bool) -> Verdict | None:
     """A 2xx head: None when its body may be read as an answer."""
+    if b"content-encoding" not in headers and headers.get(b"content-type") == (EVENT_STREAM if stream else JSON):
+        return None  # nearly every head there is
     if headers.get(b"content-encoding", b"identity").strip().lower() not in (b"identity", b""):
         return Verdict("provider_failed", "sent a compressed reply that was not asked for", status=status)
     kind = headers.get(b"content-type", b"").split(b";")[0].strip().lower()
-    if kind == (b"text/event-stream" if stream else b"application/json"):
+    if kind == (EVENT_STREAM if stream else JSON):
         return None
     if kind == b"application/json" and stream:
         return None  # an error in a 200, or a provider that does not stream: its body decides

@@ -9,12 +9,22 @@ import msgspec
 from waypost.domain.chat import ChatRequest, Usage
 from waypost.domain.endpoints import Deadlines
 from waypost.domain.plans import Candidate
-from waypost.providers.flow import End, EndKind, Flow, Stage
+from waypost.providers.flow import ENDED, HELD, POURING, End, EndKind, Flow
 from waypost.providers.metering import usage_json, usage_of
 from waypost.providers.renaming import Renaming
 from waypost.providers.replies import Blame, Verdict, judge_embedded
 from waypost.providers.whole import read_whole
-from waypost.wire.sse import DONE, DONE_FRAME, FrameCutter, FrameTooLong, payload, plain_frames, split_frames
+from waypost.wire.sse import (
+    DONE,
+    DONE_FRAME,
+    FrameCutter,
+    FrameTooLong,
+    first_frame,
+    leading_plain,
+    payload,
+    plain_frames,
+    split_frames,
+)
 
 HELD_BYTES_MAX = 1024 * 1024
 WORD_KEYS = (
@@ -35,17 +45,18 @@ class StreamFlow(Flow):
 
     stream = True
 
+    _frames = 0
+    _reported: Usage | None = None
+    _usage_frame: dict[str, Any] | None = None
+    _first: dict[str, Any] | None = None
+    _usage_shown = False
+
     def __init__(self, candidate: Candidate, ask: ChatRequest, deadlines: Deadlines, started: float) -> None:
         super().__init__(candidate, ask, deadlines, started)
         self._cutter = FrameCutter()
         self._held: list[bytes] = []
         self._renaming = Renaming(ask.model)
-        self._frames = 0
-        self._reported: Usage | None = None
-        self._usage_frame: dict[str, Any] | None = None
-        self._first: dict[str, Any] = {}
         self._finished: set[int] = set()
-        self._usage_shown = False
 
     def _first_word_seconds(self) -> float:
         return min(self._deadlines.first_word_seconds_max, max(0.0, self._call_ends - self._began))
@@ -58,34 +69,43 @@ class StreamFlow(Flow):
             return
         if not run:
             return
-        if self.stage == Stage.POURING and self.reply is not None:
+        if self.stage == POURING:
             frames = plain_frames(run)
             if frames:
                 self._frames += frames
                 renaming = self._renaming
-                self.reply.write(run.replace(renaming.old, renaming.new) if renaming.old else run)
+                self.reply.write(run.replace(renaming.old, renaming.new) if renaming.old else run)  # type: ignore[union-attr]
                 return
-        self._read_frames(run)
+        self._read_run(run)
 
-    def _read_frames(self, run: bytes) -> None:
-        """Look at each frame; hand on what may pass in one piece."""
+    def _read_run(self, run: bytes) -> None:
+        """Hand on what needs no look, look at the rest frame by frame."""
         passed: list[bytes] = []
-        for frame in split_frames(run):
-            if self._passes(frame):
-                passed.append(self._renaming.apply(frame))
-            if self.stage == Stage.ENDED:
-                break
+        while run and self.stage < HELD:
+            frame, run = first_frame(run)
+            self._read_frame(frame, passed)
+        if run and self.stage != ENDED:
+            plain, run = leading_plain(run)
+            if plain:
+                self._frames += plain.count(b"\n\n")
+                passed.append(self._renaming.apply(plain))
+            for frame in split_frames(run):
+                self._read_frame(frame, passed)
         if not passed:
             return
-        piece = b"".join(passed)
+        piece = passed[0] if len(passed) == 1 else b"".join(passed)
         if self.reply is not None:
             self.reply.write(piece)
         else:
             self._hold(piece)
 
+    def _read_frame(self, frame: bytes, passed: list[bytes]) -> None:
+        if self.stage != ENDED and self._passes(frame):
+            passed.append(self._renaming.apply(frame))
+
     def _hold(self, piece: bytes) -> None:
         self._held.append(piece)
-        if self.stage < Stage.HELD and self._bytes > HELD_BYTES_MAX:
+        if self.stage < HELD and self._bytes > HELD_BYTES_MAX:
             self._break("upstream_error", "no word in the first MiB")
 
     def _passes(self, frame: bytes) -> bool:
@@ -109,7 +129,7 @@ class StreamFlow(Flow):
         if event.get("error"):
             self._take_error(event["error"])
             return False
-        if not self._first:
+        if self._first is None:
             self._first = event
         if not self._renaming.old:
             self._renaming.learn(text, event.get("model"))
@@ -124,7 +144,7 @@ class StreamFlow(Flow):
         self._frames += 1
         if self._repeats_an_end(choices):
             return False
-        if self.stage < Stage.HELD and any(is_word(choice) for choice in choices):
+        if self.stage < HELD and any(is_word(choice) for choice in choices):
             self._say_first_word()
         return True
 
@@ -137,28 +157,28 @@ class StreamFlow(Flow):
 
     def _take_error(self, error: Any) -> None:
         verdict = judge_embedded(error, self.attempt.status)
-        if self.stage < Stage.HELD:
+        if self.stage < HELD:
             self._refuse(verdict)
         else:
             self._break("upstream_error", verdict.why)
 
     def _done(self) -> None:
-        if self.stage < Stage.HELD:
+        if self.stage < HELD:
             self._refuse(Verdict("provider_failed", "ended before its first word", status=self.attempt.status))
         else:
             self._finish_stream()
 
     def _complete(self) -> None:
         rest = self._cutter.rest()
-        if self.stage < Stage.HELD and self._headers.get(b"content-type", b"").startswith(b"application/json"):
+        if self.stage < HELD and self._headers.get(b"content-type", b"").startswith(b"application/json"):
             read = read_whole(rest, self.attempt.status)
             whole = Verdict("provider_failed", "answered in one piece where a stream was asked for", status=200)
             self._refuse(read if isinstance(read, Verdict) else whole)
         elif readable(rest):
-            self._read_frames(rest)  # a last event without its blank line
-        if self.stage == Stage.ENDED:
+            self._read_run(rest)  # a last event without its blank line
+        if self.stage == ENDED:
             return
-        if self.stage < Stage.HELD:
+        if self.stage < HELD:
             self._refuse(Verdict("provider_failed", "ended before its first word", Blame.FAILURE, self.attempt.status))
         else:
             self._cut_off("the provider ended the stream before the answer was finished")
@@ -177,7 +197,7 @@ class StreamFlow(Flow):
         if not self.ask.wants_usage or usage is None or (self._usage_shown and self._usage_frame is None):
             return b""
         event = self._usage_frame or {
-            **{key: self._first[key] for key in ("id", "object", "created") if key in self._first},
+            **{key: value for key, value in (self._first or {}).items() if key in ("id", "object", "created")},
             "choices": [],
         }
         counts = event.get("usage")
@@ -186,8 +206,8 @@ class StreamFlow(Flow):
         return b"data: %b\n\n" % msgspec.json.encode(shown)
 
     def _release(self) -> None:
-        if self.stage == Stage.HELD:
-            self.stage = Stage.POURING
+        if self.stage == HELD:
+            self.stage = POURING
             self._watch(self._loop.time())
         if self._held and self.reply is not None:
             self.reply.write(b"".join(self._held))

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Any, NamedTuple
+from uuid import uuid4
 
 import msgspec
 
@@ -55,16 +57,16 @@ def read_whole(body: bytes, status: int) -> WholeAnswer | Verdict:
     return WholeAnswer(completion, usage, words)
 
 
-def handed_on(body: bytes, answer: WholeAnswer, ask: ChatRequest, now_seconds: int) -> bytes:
+def handed_on(body: bytes, answer: WholeAnswer, ask: ChatRequest) -> bytes:
     """The provider's bytes with our model name; what clients cannot do without is filled in where it is missing."""
     found = answer.completion
     missing: dict[str, Any] = {}
     if not isinstance(found.usage, dict):
         missing["usage"] = usage_json(answer.usage or estimate(ask, answer.words))
     if not isinstance(found.created, int):
-        missing["created"] = now_seconds
+        missing["created"] = int(datetime.now(UTC).timestamp())
     if not isinstance(found.id, str):
-        missing["id"] = f"chatcmpl-{now_seconds}"
+        missing["id"] = f"chatcmpl-{uuid4().hex}"
     if not missing and found.model == ask.model:
         return body
     renaming = Renaming(ask.model)
@@ -90,7 +92,7 @@ class WholeFlow(Flow):
         if isinstance(read, Verdict):
             self._refuse(read)
             return
-        tail = handed_on(body, read, self.ask, self._now_seconds())
+        tail = handed_on(body, read, self.ask)
         self._say_first_word()
         self._finish(End(EndKind.DONE, read.usage, tail, read.words))
 

@@ -6,7 +6,8 @@ everything else travels to the provider as it came.
 
 from __future__ import annotations
 
-from typing import Any
+import re
+from typing import Annotated, Any
 
 import msgspec
 
@@ -25,43 +26,73 @@ Fields = dict[str, Any]
 """Top-level values of a body as `msgspec.Raw`."""
 
 
-class Message(msgspec.Struct):
+class Message(msgspec.Struct, gc=False):
     """What we look at in a message; the rest is the provider's business."""
 
     role: str
-    content: msgspec.Raw = msgspec.Raw()
 
 
-class Part(msgspec.Struct):
+class Part(msgspec.Struct, gc=False):
     """A piece of a message's content."""
 
     type: str = ""
     text: msgspec.Raw = msgspec.Raw()
 
 
-class StreamOptions(msgspec.Struct):
+class Parted(msgspec.Struct, gc=False):
+    """A message whose content may be in parts."""
+
+    content: list[Part] | str | None = None
+
+
+class StreamOptions(msgspec.Struct, gc=False):
     """`stream_options`."""
 
     include_usage: bool | None = None
 
 
-class ResponseFormat(msgspec.Struct):
+class ResponseFormat(msgspec.Struct, gc=False):
     """`response_format`, in OpenAI's shape or in Hugging Face's `{type, value}`."""
 
     type: str = "text"
 
 
-_fields = msgspec.json.Decoder(dict[str, msgspec.Raw])
-_text = msgspec.json.Decoder(str)
-_messages = msgspec.json.Decoder(list[Message])
-_flag = msgspec.json.Decoder(bool | None)
-_count = msgspec.json.Decoder(int | None)
-_tools = msgspec.json.Decoder(list[dict[str, msgspec.Raw]] | None)
-_stream_options = msgspec.json.Decoder(StreamOptions | None)
-_format = msgspec.json.Decoder(ResponseFormat | None)
-_parts = msgspec.json.Decoder(list[Part] | str | None)
+Tokens = Annotated[int, msgspec.Meta(ge=1)]
+
+
+class ChatBody(msgspec.Struct, gc=False):
+    """The fields that routing must know."""
+
+    model: str
+    messages: Annotated[list[Message], msgspec.Meta(min_length=1, max_length=MESSAGES_MAX)]
+    stream: bool | None = None
+    stream_options: StreamOptions | None = None
+    tools: list[dict[str, msgspec.Raw]] | None = None
+    response_format: ResponseFormat | None = None
+    max_completion_tokens: Tokens | None = None
+    max_tokens: Tokens | None = None
+    n: Annotated[int, msgspec.Meta(ge=1, le=CHOICES_MAX)] | None = None
+
+
+MUST_BE = {
+    "model": 'a string such as "publisher/name"',
+    "messages": f"a list of 1 to {MESSAGES_MAX} objects with a role",
+    "stream": "true or false",
+    "stream_options": 'an object such as {"include_usage": true}',
+    "tools": "a list of tool objects",
+    "response_format": "an object with a type",
+    "max_completion_tokens": "a whole number of at least 1",
+    "max_tokens": "a whole number of at least 1",
+    "n": f"a whole number from 1 to {CHOICES_MAX}",
+}
+"""Field → what it must be, for the refusal."""
+
+_fields = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
+_body = msgspec.json.Decoder(ChatBody).decode
+_parted = msgspec.json.Decoder(list[Parted]).decode
 _encode = msgspec.json.Encoder().encode
 _with_usage = msgspec.Raw(b'{"include_usage":true}')
+_field_of_error = re.compile(r"at `\$\.(\w+)|missing required field `(\w+)`")
 
 
 def read_chat(body: bytes, pinned: str | None = None) -> ChatRequest:
@@ -69,31 +100,35 @@ def read_chat(body: bytes, pinned: str | None = None) -> ChatRequest:
 
     Raises Refusal `invalid_request`, naming the field and what it must be.
     """
-    fields = _read_fields(body)
-    asked = _read(fields, "model", _text, 'a string such as "publisher/name"', required=True)
+    fields, chat = _decode(body)
+    asked = chat.model
     model, tag = (asked, None) if pinned else _split_model(asked)
-    messages = _read(fields, "messages", _messages, "a list of objects with a role", required=True)
-    if not messages or len(messages) > MESSAGES_MAX:
-        raise _invalid("messages", f"a list of 1 to {MESSAGES_MAX} messages", f"it has {len(messages)}")
-    stream = _read(fields, "stream", _flag, "true or false")
-    needs, tools = _needs(fields)
-    images, text_bytes = _content(fields["messages"], messages)
-    if images:
-        needs |= Need.IMAGES
-    options = _read(fields, "stream_options", _stream_options, 'an object such as {"include_usage": true}')
+    needs = Need.NOTHING
+    overhead = MESSAGE_OVERHEAD_TOKENS * len(chat.messages)
+    if chat.tools:
+        needs |= Need.TOOLS
+        overhead += TOOL_OVERHEAD_TOKENS * len(chat.tools)
+    if chat.response_format is not None and chat.response_format.type in STRUCTURED_TYPES:
+        needs |= Need.STRUCTURED_OUTPUT
+    images = 0
+    text_bytes = len(body)
+    if b'"image_url"' in body:
+        images, text_bytes = _weigh_parts(fields)
+        needs |= Need.IMAGES if images else Need.NOTHING
+    options = chat.stream_options
     return ChatRequest(
-        model=model,
-        tag=tag,
-        asked=asked,
-        stream=bool(stream),
-        wants_usage=bool(stream and options and options.include_usage),
-        needs=needs,
-        input_tokens_max=text_bytes + _schema_bytes(fields) + MESSAGE_OVERHEAD_TOKENS * len(messages) + tools,
-        images=images,
-        output_tokens_max=_output_cap(fields),
-        choices=_choices(fields),
-        fields=fields,
-        pinned=pinned,
+        model,
+        tag,
+        asked,
+        bool(chat.stream),
+        bool(chat.stream and options is not None and options.include_usage),
+        needs,
+        text_bytes + overhead,
+        images,
+        chat.max_completion_tokens or chat.max_tokens,
+        chat.n or 1,
+        fields,
+        pinned,
     )
 
 
@@ -111,38 +146,38 @@ def upstream_body(ask: ChatRequest, native_id: str, drop_fields: tuple[str, ...]
 def _stream_options_with_usage(given: Any) -> Any:
     if given is None or bytes(given) in (b"null", b"{}"):
         return _with_usage
-    return {**_fields.decode(given), "include_usage": True}
+    return {**_fields(given), "include_usage": True}
 
 
-def _read_fields(body: bytes) -> Fields:
-    if not body:
-        raise Refusal(
-            "invalid_request",
-            "The body is empty; it must be a JSON object.",
-            fix='Send {"model": "…", "messages": [{"role": "user", "content": "…"}]}.',
-        )
+def _decode(body: bytes) -> tuple[Fields, ChatBody]:
     try:
         if not body.isascii():
             body.decode()  # what we do not read is not checked by the decoder
-        return _fields.decode(body)
+        return _fields(body), _body(body)
+    except msgspec.ValidationError as error:
+        raise _misfit(str(error)) from None
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise Refusal(
-            "invalid_request", "The body must be a JSON object.", why=str(error), fix="Send valid JSON in UTF-8."
-        ) from None
+        raise _unreadable(str(error) if body else "it is empty") from None
     except RecursionError:
-        raise Refusal("invalid_request", "The body is nested too deeply.", fix="Send a flatter object.") from None
+        raise _unreadable("it is nested too deeply") from None
 
 
-def _read(fields: Fields, name: str, decoder: Any, must_be: str, *, required: bool = False) -> Any:
-    raw = fields.get(name)
-    if raw is None:
-        if required:
-            raise _invalid(name, must_be, "it is missing")
-        return None
-    try:
-        return decoder.decode(raw)
-    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
-        raise _invalid(name, must_be, str(error)) from None
+def _unreadable(why: str) -> Refusal:
+    return Refusal(
+        "invalid_request",
+        "The body must be a JSON object.",
+        why=why,
+        fix='Send valid JSON in UTF-8: {"model": "…", "messages": [{"role": "user", "content": "…"}]}.',
+    )
+
+
+def _misfit(error: str) -> Refusal:
+    """Turn the decoder's words into the field and what it must be."""
+    found = _field_of_error.search(error)
+    name = (found[1] or found[2]) if found else None
+    if name == "role":
+        name = "messages"
+    return _invalid(name, MUST_BE[name], error) if name in MUST_BE else _unreadable(error)
 
 
 def _invalid(name: str, must_be: str, why: str) -> Refusal:
@@ -151,7 +186,7 @@ def _invalid(name: str, must_be: str, why: str) -> Refusal:
 
 def _split_model(asked: str) -> tuple[str, str | None]:
     model, colon, tag = asked.partition(":")
-    if not model or not asked.isprintable() or " " in asked or len(model) > MODEL_CHARS_MAX or len(tag) > TAG_CHARS_MAX:
+    if not model or len(model) > MODEL_CHARS_MAX or len(tag) > TAG_CHARS_MAX or not asked.isprintable() or " " in asked:
         raise _invalid("model", "publisher/name, or publisher/name:policy", f"it is {asked[:MODEL_CHARS_MAX]!r}")
     if colon and (not tag or ":" in tag):
         raise Refusal(
@@ -164,60 +199,18 @@ def _split_model(asked: str) -> tuple[str, str | None]:
     return model, tag or None
 
 
-def _needs(fields: Fields) -> tuple[Need, int]:
-    """What the request needs, and the overhead of its tools in tokens."""
-    needs = Need.NOTHING
-    tools = _read(fields, "tools", _tools, "a list of tool objects")
-    if tools:
-        needs |= Need.TOOLS
-    answer = _read(fields, "response_format", _format, "an object with a type")
-    if answer is not None and answer.type in STRUCTURED_TYPES:
-        needs |= Need.STRUCTURED_OUTPUT
-    return needs, TOOL_OVERHEAD_TOKENS * len(tools or ())
-
-
-def _schema_bytes(fields: Fields) -> int:
-    return sum(len(bytes(fields[name])) for name in ("tools", "response_format") if name in fields)
-
-
-def _content(raw: Any, messages: list[Message]) -> tuple[int, int]:
-    """How many images there are, and the bytes of everything that is text."""
-    whole = bytes(raw)
-    if b'"image_url"' not in whole:
-        return 0, len(whole)
-    images = text_bytes = 0
-    for message in messages:
-        for part in _message_parts(message):
-            if part.type == "image_url":
-                images += 1
-            text_bytes += len(bytes(part.text))
-    return images, text_bytes
-
-
-def _message_parts(message: Message) -> list[Part]:
-    if not bytes(message.content):
-        return []
+def _weigh_parts(fields: Fields) -> tuple[int, int]:
+    """How many images there are, and the bytes of everything else that is read as text."""
     try:
-        parts = _parts.decode(message.content)
+        messages = _parted(fields["messages"])
     except (msgspec.DecodeError, RecursionError) as error:
         raise _invalid("messages", "messages whose content is a string or a list of parts", str(error)) from None
-    return parts if isinstance(parts, list) else [Part(type="text", text=message.content)]
-
-
-def _output_cap(fields: Fields) -> int | None:
-    for name in ("max_completion_tokens", "max_tokens"):
-        cap = _read(fields, name, _count, "a whole number of at least 1")
-        if cap is not None:
-            if cap < 1:
-                raise _invalid(name, "a whole number of at least 1", f"it is {cap}")
-            return int(cap)
-    return None
-
-
-def _choices(fields: Fields) -> int:
-    choices = _read(fields, "n", _count, f"a whole number from 1 to {CHOICES_MAX}")
-    if choices is None:
-        return 1
-    if not 1 <= choices <= CHOICES_MAX:
-        raise _invalid("n", f"a whole number from 1 to {CHOICES_MAX}", f"it is {choices}")
-    return int(choices)
+    images = 0
+    text_bytes = sum(len(bytes(raw)) for name, raw in fields.items() if name != "messages")
+    for message in messages:
+        if isinstance(message.content, str):
+            text_bytes += len(message.content.encode("utf-8", "surrogatepass"))
+        for part in message.content if isinstance(message.content, list) else ():
+            images += part.type == "image_url"
+            text_bytes += len(bytes(part.text))
+    return images, text_bytes

@@ -113,30 +113,55 @@ def payload(frame: bytes) -> bytes | None:
     return b"\n".join(found) if found else None
 
 
+def first_frame(run: bytes) -> tuple[bytes, bytes]:
+    """The first frame of a run of complete frames, and the others."""
+    if b"\r" not in run:
+        end = run.find(b"\n\n") + 2
+        return (run[:end], run[end:]) if end > 1 else (run, b"")
+    match = _blank_line.search(run)
+    return (run[: match.end()], run[match.end() :]) if match else (run, b"")
+
+
 def plain_frames(run: bytes) -> int:
     """How many frames a run has, when each is one `data: {…}` line of readable JSON that holds nothing we act on.
 
     0 means: look at each. Such frames hold an end, an error, usage, a comment, or something that cannot be read.
-
     The frames are read as one JSON list in a single call, because a call a frame would cost more than all the rest.
     """
+    glimpses = _glimpse(run)
+    return len(glimpses) if glimpses and all(map(_is_plain, glimpses)) else 0
+
+
+def leading_plain(run: bytes) -> tuple[bytes, bytes]:
+    """The plain frames at the start of a run, and the rest, which begins with a frame that needs a look."""
+    end = len(run) - len(DONE_FRAME) if run.endswith(DONE_FRAME) else len(run)
+    glimpses = _glimpse(run[:end])
+    plain = next((at for at, glimpse in enumerate(glimpses) if not _is_plain(glimpse)), len(glimpses))
+    if plain == len(glimpses):
+        return (run[:end], run[end:]) if plain else (b"", run)
+    start = 0
+    for _ in range(plain):
+        start = run.index(b"\n\n", start) + 2
+    return run[:start], run[start:]
+
+
+def _glimpse(run: bytes) -> list[Glimpse]:
+    """Every frame of a run, when each is a `data: {…}` line of readable JSON; else nothing."""
     if not run.startswith(b"data: {") or not run.endswith(b"}\n\n"):
-        return 0
+        return []
     try:
         if not run.isascii():
             run.decode()
-        glimpses = _glimpse_run(b"[%b]" % run[6:-2].replace(b"\n\ndata: ", b","))
+        return _glimpse_run(b"[%b]" % run[6:-2].replace(b"\n\ndata: ", b","))
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return 0
-    for glimpse in glimpses:
-        if glimpse.usage is not None or glimpse.error is not None or _ends(glimpse.choices):
-            return 0
-    return len(glimpses)
+        return []
 
 
-def _ends(choices: list[GlimpsedChoice] | None) -> bool:
-    if choices:
-        for choice in choices:
+def _is_plain(glimpse: Glimpse) -> bool:
+    if glimpse.usage is not None or glimpse.error is not None:
+        return False
+    if glimpse.choices:
+        for choice in glimpse.choices:
             if choice.finish_reason is not None:
-                return True
-    return False
+                return False
+    return True
