@@ -1,0 +1,135 @@
+"""A provider that answers before it is asked twice: canned bytes, so that it is never the bottleneck.
+
+The path chooses: `/whole` answers 1 KB at once, `/burst` 100 frames in one write, `/paced` 100 frames 5 ms apart,
+`/idle` one word and then nothing. All streams of a kind are paced by one timer.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+
+import uvloop
+
+FRAMES = 100
+FRAME_BYTES = 180
+PACE_SECONDS = 0.005
+
+
+def _chunked(data: bytes) -> bytes:
+    return b"%x\r\n%b\r\n" % (len(data), data)
+
+
+def _frame(text: str, finish: str | None = None) -> bytes:
+    chunk = {
+        "id": "chatcmpl-bench",
+        "object": "chat.completion.chunk",
+        "created": 1700000000,
+        "model": "bench",
+        "choices": [{"index": 0, "delta": {"content": text}, "finish_reason": finish}],
+    }
+    return b"data: " + json.dumps(chunk, separators=(",", ":")).encode() + b"\n\n"
+
+
+def _padded() -> bytes:
+    return _frame("x" * (FRAME_BYTES - len(_frame(""))))
+
+
+USAGE = {"prompt_tokens": 250, "completion_tokens": 100, "total_tokens": 350}
+TAIL = (
+    _frame("", "stop")
+    + b"data: "
+    + json.dumps({"id": "c", "model": "bench", "choices": [], "usage": USAGE}, separators=(",", ":")).encode()
+    + b"\n\ndata: [DONE]\n\n"
+)
+STREAM_HEAD = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n"
+END = b"0\r\n\r\n"
+FRAME = _chunked(_padded())
+BURST = STREAM_HEAD + _chunked(_padded() * FRAMES) + _chunked(TAIL) + END
+
+
+def _whole() -> bytes:
+    message = {"role": "assistant", "content": "x" * 700}
+    body = json.dumps(
+        {
+            "id": "chatcmpl-bench",
+            "object": "chat.completion",
+            "created": 1700000000,
+            "model": "bench",
+            "choices": [{"index": 0, "message": message, "finish_reason": "stop"}],
+            "usage": USAGE,
+        },
+        separators=(",", ":"),
+    ).encode()
+    return b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: %d\r\n\r\n%b" % (len(body), body)
+
+
+WHOLE = _whole()
+
+
+class Pace:
+    """Writes the next frame to every open stream, every 5 ms."""
+
+    def __init__(self) -> None:
+        self.streams: dict[asyncio.Transport, int] = {}
+        self._loop = asyncio.get_running_loop()
+        self._next = self._loop.time()
+        self._tick()
+
+    def _tick(self) -> None:
+        for transport, left in list(self.streams.items()):
+            if left > 0:
+                transport.write(FRAME)
+                self.streams[transport] = left - 1
+            else:
+                transport.write(_chunked(TAIL) + END)
+                del self.streams[transport]
+        self._next = max(self._next + PACE_SECONDS, self._loop.time())
+        self._loop.call_at(self._next, self._tick)
+
+
+class Canned(asyncio.Protocol):
+    """One connection."""
+
+    def __init__(self, pace: Pace) -> None:
+        self._pace = pace
+        self._got = b""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport: asyncio.Transport = transport  # type: ignore[assignment]
+
+    def data_received(self, data: bytes) -> None:
+        self._got += data
+        while (end := self._got.find(b"\r\n\r\n")) >= 0:
+            head = self._got[:end].lower()
+            at = head.find(b"content-length:")
+            length = int(head[at + 15 :].split(b"\r\n", 1)[0]) if at >= 0 else 0
+            if len(self._got) < end + 4 + length:
+                return
+            self._got = self._got[end + 4 + length :]
+            self._answer(head)
+
+    def _answer(self, head: bytes) -> None:
+        if b"/whole/" in head:
+            self._transport.write(WHOLE)
+        elif b"/burst/" in head:
+            self._transport.write(BURST)
+        else:
+            self._transport.write(STREAM_HEAD + FRAME)
+            if b"/paced/" in head:
+                self._pace.streams[self._transport] = FRAMES - 1
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._pace.streams.pop(self._transport, None)
+
+
+async def main(port: int) -> None:
+    """Serve until killed."""
+    pace = Pace()
+    server = await asyncio.get_running_loop().create_server(lambda: Canned(pace), "127.0.0.1", port, backlog=4096)
+    await server.serve_forever()
+
+
+if __name__ == "__main__":
+    uvloop.run(main(int(sys.argv[1])))
