@@ -14,6 +14,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import socket
+from contextlib import suppress
 from typing import Final, cast
 
 from waypost.domain.problems import Problem
@@ -234,7 +235,12 @@ class Connection(asyncio.Protocol):
 
     @property
     def transport(self) -> asyncio.Transport:
+        """For those who play broken servers and must reach below HTTP."""
         return self._transport
+
+    def close_after(self) -> None:
+        """The reply's end will be the connection's end."""
+        self._keep_alive = False
 
     def closes_after(self) -> bool:
         """Whether the connection ends with the reply that begins now."""
@@ -270,7 +276,8 @@ class Connection(asyncio.Protocol):
 
     def _next(self) -> None:
         """The connection is free: whatever was pipelined comes in its own turn of the loop."""
-        self.deadline = self._traffic.idle_until
+        traffic = self._traffic
+        self.deadline = traffic.idle_until if self._upload is None else traffic.now + traffic.limits.body_check_seconds
         if self._held:
             asyncio.get_running_loop().call_soon(self._advance)
         else:
@@ -306,7 +313,8 @@ class Connection(asyncio.Protocol):
             self._drop_upload(self._upload)
         self._read_on()
         if self._transport.can_write_eof():
-            self._transport.write_eof()
+            with suppress(OSError):  # the client may have reset the connection meanwhile
+                self._transport.write_eof()
         self.deadline = traffic.now + traffic.limits.linger_seconds_max
 
     def _close(self) -> None:

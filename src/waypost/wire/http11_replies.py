@@ -21,6 +21,7 @@ class Line(Protocol):
 
     @property
     def transport(self) -> asyncio.Transport: ...
+    def close_after(self) -> None: ...
     def closes_after(self) -> bool: ...
     def reply_done(self) -> None: ...
     def reply_aborted(self, *, reset: bool) -> None: ...
@@ -96,7 +97,8 @@ class Reply:
             self._bodiless = True
             self._head = head + self._connection_header() + b"\r\n"
         elif self._http10:
-            self._head = head + b"connection: close\r\n\r\n"
+            self._line.close_after()  # HTTP/1.0 knows no chunks: the body ends with the connection
+            self._head = head + self._connection_header() + b"\r\n"
         else:
             self._chunked = True
             self._head = head + self._connection_header() + b"transfer-encoding: chunked\r\n\r\n"

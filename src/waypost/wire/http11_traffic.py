@@ -6,14 +6,18 @@ No request pays for a timer. Every connection carries one `deadline`; one tick p
 from __future__ import annotations
 
 import asyncio
+import logging
 import math
 from collections.abc import Callable
-from typing import Protocol
+from typing import Final, Protocol
 
-from waypost.wire.http11_messages import HttpLimits
+from waypost.domain.problems import Problem
+from waypost.wire.http11_messages import CHUNKED, HttpLimits, Request
+from waypost.wire.http11_refusals import internal_error, overloaded
 from waypost.wire.http11_replies import Site
 
-NEVER = math.inf
+NEVER: Final = math.inf
+LOG: Final = logging.getLogger("waypost.wire")
 
 
 class Watched(Protocol):
@@ -40,6 +44,8 @@ class Traffic:
         self.in_flight = 0
         self.in_flight_max = limits.in_flight_max
         """0 while the loop lags."""
+        self.whole_bytes_max = min(limits.head_asks_above_bytes, limits.body_bytes_max)
+        """A body up to this needs no word from the site before it comes."""
         self.bodies_bytes = 0
         self.draining = False
         self.now = 0.0
@@ -62,6 +68,29 @@ class Traffic:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
+
+    def body_bytes_max(self, request: Request) -> int:
+        """How much body to take. A large or uncertain one is put to the site. Raises Problem to take none."""
+        uncertain = request.length == CHUNKED or request.expects_continue
+        if not uncertain and request.length <= self.limits.head_asks_above_bytes:
+            return self.limits.body_bytes_max
+        if self.in_flight >= self.in_flight_max:
+            raise overloaded("Too many requests are running.", self.limits.retry_after_seconds)
+        try:
+            return self.site.head(request)
+        except Problem:
+            raise
+        except Exception:
+            LOG.exception("the site failed to look at a head")
+            raise internal_error() from None
+
+    def page(self, problem: Problem, request: Request | None) -> tuple[int, bytes, bytes]:
+        """Status, headers and body of a refusal, in the site's words."""
+        try:
+            return self.site.problem(problem, request)
+        except Exception:
+            LOG.exception("the site failed to word a refusal")
+            return problem.status, b"content-type: text/plain\r\n", problem.message.encode("utf-8")
 
     def leave(self, connection: Watched) -> None:
         self.connections.discard(connection)
@@ -87,10 +116,14 @@ class Traffic:
 
     def _tick(self, loop: asyncio.AbstractEventLoop) -> None:
         late = loop.time() - self._due > self.limits.loop_lag_seconds_max
-        self.in_flight_max = 0 if late and self._lagged else self.limits.in_flight_max
+        again = late and self._lagged
+        self.in_flight_max = 0 if again else self.limits.in_flight_max
         self._lagged = late
         self._read_clock(loop)
-        now = self.now
+        if not late or again:  # after one long pause of ours, clients' bytes wait to be read: the fault is not theirs
+            self._sweep(self.now)
+
+    def _sweep(self, now: float) -> None:
         for connection in [each for each in self.connections if each.deadline <= now]:
             connection.overdue(now)
         for connection in tuple(self.deaf):
