@@ -35,7 +35,7 @@ class OpenAISpeaker:
         known = self._heads.get(key)
         if known is None:
             known = self._heads[key] = _head(candidate, stream=ask.stream)
-        body = upstream_body(ask, endpoint.id, provider.drop_fields)
+        body = upstream_body(ask, endpoint.id, provider.drop_fields, provider.schema_shape)
         return Spoken(known[0], b"%b%d\r\n\r\n" % (known[1], len(body)), body)
 
     def forget(self) -> None:

@@ -13,6 +13,7 @@ import msgspec
 
 from waypost.domain.chat import ChatRequest, Need
 from waypost.domain.problems import Refusal
+from waypost.wire.formats import reshaped
 
 MESSAGE_OVERHEAD_TOKENS = 8
 TOOL_OVERHEAD_TOKENS = 32
@@ -20,6 +21,7 @@ CHOICES_MAX = 128
 MODEL_CHARS_MAX = 256
 TAG_CHARS_MAX = 64
 MESSAGES_MAX = 100_000
+STRUCTURED = Need.STRUCTURED_OUTPUT
 STRUCTURED_TYPES = frozenset({"json_object", "json_schema", "json", "regex", "grammar"})
 
 Fields = dict[str, Any]
@@ -132,12 +134,18 @@ def read_chat(body: bytes, pinned: str | None = None) -> ChatRequest:
     )
 
 
-def upstream_body(ask: ChatRequest, native_id: str, drop_fields: tuple[str, ...] = ()) -> bytes:
-    """The caller's body for one endpoint: its id there, usage always asked for, refused fields left out."""
+def upstream_body(
+    ask: ChatRequest, native_id: str, drop_fields: tuple[str, ...] = (), schema_shape: str = "openai"
+) -> bytes:
+    """The caller's body for one endpoint: its id there, usage always asked for, its shape of schema, refused fields
+    left out.
+    """
     fields: Fields = dict(ask.fields)
     fields["model"] = native_id
     if ask.stream:
         fields["stream_options"] = _stream_options_with_usage(fields.get("stream_options"))
+    if ask.needs & STRUCTURED and "response_format" in fields:
+        fields["response_format"] = reshaped(fields["response_format"], schema_shape)
     for name in drop_fields:
         fields.pop(name, None)
     return _encode(fields)
