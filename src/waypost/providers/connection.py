@@ -30,11 +30,11 @@ Headers = list[tuple[bytes, bytes]]
 
 
 class Home(Protocol):
-    """Where a connection belongs: told when it is free, when it ends, and of a call that must be sent once more."""
+    """Where a connection belongs: told when it is free, when it closes, and of a call that must be sent once more."""
 
     def opened(self, connection: Connection) -> None: ...
     def keep(self, connection: Connection, seconds: float) -> None: ...
-    def forget(self, connection: Connection) -> None: ...
+    def closing(self, connection: Connection) -> None: ...
     def gone(self, connection: Connection) -> None: ...
     def again(self, exchange: Exchange) -> None: ...
 
@@ -84,6 +84,8 @@ class Connection(asyncio.Protocol):
         self._calls = 0
         self._status = 0
         self._keeps = False
+        self._transport: Any = None
+        self._raw: Any = None
         self._parts: list[bytes] = []
         self.on_body = self._parts.append
         self._parser: Any = HttpResponseParser(self)
@@ -93,15 +95,20 @@ class Connection(asyncio.Protocol):
         self._transport = transport
         self._raw = raw
         poll = select.poll()
-        poll.register(raw.get_extra_info("socket").fileno(), select.POLLIN | select.POLLRDHUP)
+        poll.register(raw.get_extra_info("socket").fileno(), select.POLLIN)
         self._probe = poll.poll
         self._home.opened(self)
 
     # What the pool and the exchange ask.
 
+    @property
+    def closed(self) -> bool:
+        """It ended, or is about to."""
+        return self._closed or (self._raw is not None and self._raw.is_closing())
+
     def silent(self) -> bool:
         """Nothing came since the last reply, neither bytes nor an end; the kernel may know before the loop does."""
-        return not self._closed and not self._probe(0)
+        return not self._closed and not self._raw.is_closing() and not self._probe(0)
 
     def begin(self, exchange: Exchange) -> None:
         """Send a call and read its reply."""
@@ -119,8 +126,7 @@ class Connection(asyncio.Protocol):
         if len(body) <= JOINED_BYTES_MAX:
             self._transport.write(exchange.head + body)
         else:
-            self._transport.write(exchange.head)
-            self._transport.write(body)
+            self._transport.writelines((exchange.head, body))
         if exchange.paused:
             self.hold()
 
@@ -129,18 +135,19 @@ class Connection(asyncio.Protocol):
         self._exchange = None
         if not self._closed:
             self._closed = True
-            self._home.forget(self)
-            self._raw.abort()
+            self._home.closing(self)
+            if self._raw is not None:
+                self._raw.abort()
 
     def hold(self) -> None:
         """Read no further."""
-        if not self._held and not self._closed:
+        if not self._held and not self._raw.is_closing():
             self._held = True
             self._transport.pause_reading()
 
     def unhold(self) -> None:
         """Read on."""
-        if self._held and not self._closed:
+        if self._held and not self._raw.is_closing():
             self._held = False
             self._transport.resume_reading()
 
@@ -148,37 +155,29 @@ class Connection(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         exchange = self._exchange
-        if exchange is None:
+        if exchange is None or not (self._in_body or self._head_may_go_on(data)):
             self.drop()  # nobody asked for this
             return
-        if not self._in_body and not self._head_may_go_on(data):
-            return
-        parts = self._parts
         try:
             self._parser.feed_data(data)
         except HttpParserError as error:
             self._note(error)
-        head = self._head
-        if head is not None:
-            self._head = None
-            if not self._accept(head):
-                return
-            exchange.sink.head(self._status, head)
+        starts = self._head is not None
+        if starts and not self._tell_head(exchange):
+            return
+        parts = self._parts
         size = 0
         if parts:
             body = parts[0] if len(parts) == 1 else b"".join(parts)
             parts.clear()
-            if self._exchange is not exchange:
-                return  # cancelled by its sink
             size = len(body)
-            self._stray_bytes = 0
             exchange.sink.data(body)
         if self._exchange is not exchange:
-            return
+            return  # cancelled by its sink
         if self._finished:
-            self._finish(exchange, clean=self._ends_cleanly(data, size, starts=head is not None))
-        elif size == 0 or self._fault is not None:
-            self._go_on(data)
+            self._finish(exchange, clean=self._ends_cleanly(data, size, starts=starts))
+        else:
+            self._go_on(data, size)
 
     def eof_received(self) -> None:
         self._ended(None)
@@ -186,7 +185,7 @@ class Connection(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         if not self._closed:
             self._closed = True
-            self._home.forget(self)
+            self._home.closing(self)
         self._home.gone(self)
         self._ended(exc)
         self._parser = None  # it holds our methods, a cycle
@@ -232,6 +231,15 @@ class Connection(asyncio.Protocol):
             return False
         return True
 
+    def _tell_head(self, exchange: Exchange) -> bool:
+        """Hand the head on, unless it breaks the rules; False when this was the end of the exchange."""
+        head, self._head = self._head or [], None
+        exchange.head = exchange.body = b""  # from here on it cannot be sent again
+        if not self._accept(head):
+            return False
+        exchange.sink.head(self._status, head)
+        return self._exchange is exchange
+
     def _accept(self, head: Headers) -> bool:
         """Decide how the body is framed, strictly; anything two readers could read differently is refused."""
         trouble = None
@@ -273,18 +281,19 @@ class Connection(asyncio.Protocol):
         elif self._fault is None:
             self._fault = f"the provider's reply is not HTTP/1.1: {error}"
 
-    def _go_on(self, data: bytes) -> None:
-        """The reply is not complete, and this piece had no body or broke the rules."""
+    def _go_on(self, data: bytes, size: int) -> None:
+        """The reply is not complete; `size` bytes of this piece were body."""
         if self._fault is not None:
             self.lose(Trouble("protocol", self._fault))
-            return
-        if not self._in_body:
+        elif size:
+            self._stray_bytes = 0
+        elif not self._in_body:
             self._tail = (self._tail + data)[-3:]
             self._heads = 0
-            return
-        self._stray_bytes += len(data)
-        if self._stray_bytes > self._limits.stray_bytes_max + self._head_bytes:
-            self.lose(Trouble("too_large", "the reply has too many bytes that are not its body"))
+        else:
+            self._stray_bytes += len(data)
+            if self._stray_bytes > self._limits.stray_bytes_max + self._head_bytes:
+                self.lose(Trouble("too_large", "the reply has too many bytes that are not its body"))
 
     def _ends_cleanly(self, data: bytes, size: int, *, starts: bool) -> bool:
         """Whether the reply's last byte is the last byte of this piece. In doubt no: then the connection is closed."""

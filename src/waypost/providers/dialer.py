@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import errno
+import os
 import socket
 import ssl
 from collections.abc import Awaitable, Sequence
@@ -34,8 +36,9 @@ class Sockets:
         """A socket that never blocks and never waits to fill a packet. Raises OSError, Unreached."""
         if self.full:
             raise Unreached("connect", f"{self._most} connections to providers are open already, the most we allow")
-        sock = socket.socket(family, socket.SOCK_STREAM | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC)
+        sock = socket.socket(family, socket.SOCK_STREAM)
         self.open += 1
+        sock.setblocking(False)
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         return sock
 
@@ -45,7 +48,7 @@ class Sockets:
         self.open -= 1
 
     def gone(self) -> None:
-        """A transport closed its socket."""
+        """A transport closes its socket."""
         self.open -= 1
 
 
@@ -81,14 +84,14 @@ class Dialer:
         else:
             raw, opening = await self._tunnel(address, proxy, steps)
         try:
-            if not opening.quiet or raw.is_closing():
-                raise Unreached("protocol", f"{address.shown} closed the connection or spoke before it was asked")
+            _insist_quiet(opening, raw, address)
+            transport = raw
             if address.scheme == "https":
                 steps.append("the TLS handshake")
-                connection.open(await self._secure(raw, connection), raw)
+                transport = await self._secure(raw, connection)
             else:
                 raw.set_protocol(connection)
-                connection.open(raw, raw)
+            connection.open(transport, raw)
         except BaseException:
             raw.abort()
             self._sockets.gone()
@@ -96,34 +99,30 @@ class Dialer:
 
     async def _race(self, address: Address, spots: Sequence[Spot]) -> socket.socket:
         """The first address that connects; the next one starts after 250 ms or a failure (RFC 8305)."""
-        loop = asyncio.get_running_loop()
         waiting = list(reversed(spots))
         running: set[asyncio.Task[socket.socket]] = set()
         failures: list[BaseException] = []
         try:
-            while True:
+            while waiting or running:
                 if waiting:
-                    running.add(loop.create_task(self._connect(waiting.pop(), address.port)))
-                done, running = await asyncio.wait(
-                    running, timeout=STAGGER_SECONDS if waiting else None, return_when=asyncio.FIRST_COMPLETED
-                )
-                won = [task for task in done if task.exception() is None]
-                for extra in won[1:]:
-                    self._sockets.unmake(extra.result())
-                if won:
-                    return won[0].result()
-                failures += [error for task in done if (error := task.exception()) is not None]
-                if not running and not waiting:
-                    raise _unconnected(address, failures)
+                    running.add(asyncio.create_task(self._connect(waiting.pop(), address.port)))
+                stagger = STAGGER_SECONDS if waiting else None
+                done, _ = await asyncio.wait(running, timeout=stagger, return_when=asyncio.FIRST_COMPLETED)
+                for task in done:
+                    running.discard(task)
+                    error = task.exception()
+                    if error is None:
+                        return task.result()
+                    failures.append(error)
         finally:
-            await self._call_off(running)
+            for task in running:  # nothing is awaited here: a cancellation now would lose the socket that won
+                task.cancel()
+                task.add_done_callback(self._too_late)
+        raise _unconnected(address, failures)
 
-    async def _call_off(self, running: set[asyncio.Task[socket.socket]]) -> None:
-        for task in running:
-            task.cancel()
-        for late in await asyncio.gather(*running, return_exceptions=True):
-            if isinstance(late, socket.socket):
-                self._sockets.unmake(late)
+    def _too_late(self, task: asyncio.Task[socket.socket]) -> None:
+        if not task.cancelled() and task.exception() is None:
+            self._sockets.unmake(task.result())
 
     async def _connect(self, spot: Spot, port: int) -> socket.socket:
         sock = self._sockets.make(spot.family)
@@ -183,7 +182,7 @@ class Dialer:
             raise Unreached("tls", f"{host}: the TLS handshake failed: {error.reason or 'unknown'}") from None
         except (OSError, ValueError) as error:
             raise Unreached("tls", f"{host}: the TLS handshake failed: {type(error).__name__}") from None
-        if transport is None or transport.is_closing():
+        if transport is None or transport.is_closing() or connection.closed:
             raise Unreached("tls", f"{host}: the connection was closed after the TLS handshake")
         if transport.get_extra_info("ssl_object").selected_alpn_protocol() not in (None, "http/1.1"):
             raise Unreached("tls", f"{host}: it speaks another protocol than HTTP/1.1")
@@ -198,16 +197,19 @@ async def _proxied(step: Awaitable[T]) -> T:
         raise Unreached("proxy", f"on the way to the proxy: {error.trouble.why}") from None
 
 
+def _insist_quiet(opening: Opening, raw: Any, address: Address) -> None:
+    if not opening.quiet or raw.is_closing():
+        raise Unreached("reset", f"{address.shown} closed the connection, or spoke, before it was asked anything")
+
+
 def _unconnected(address: Address, failures: list[BaseException]) -> BaseException:
     """One error for all addresses that failed."""
     for failure in failures:
         if not isinstance(failure, OSError):
             return failure
-    reasons = sorted(
-        {failure.strerror or type(failure).__name__ for failure in failures if isinstance(failure, OSError)}
-    )
-    code = "connect_timeout" if all(isinstance(failure, TimeoutError) for failure in failures) else "connect"
-    return Unreached(code, f"no TCP connection to {address.shown}: {', '.join(reasons)}")
+    codes = sorted({failure.errno or 0 for failure in failures if isinstance(failure, OSError)})
+    code = "connect_timeout" if codes == [errno.ETIMEDOUT] else "connect"
+    return Unreached(code, f"no TCP connection to {address.shown}: {', '.join(map(os.strerror, codes))}")
 
 
 def default_tls() -> ssl.SSLContext:

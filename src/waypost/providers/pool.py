@@ -56,18 +56,16 @@ class Pool:
             del idle[connection]
             self.count -= 1
 
-    def drop_oldest(self) -> bool:
-        """Make room by closing one free connection."""
-        for idle in self._idle.values():
-            for connection in idle:
-                connection.drop()
-                return True
-        return False
+    def drop_oldest(self) -> None:
+        """Make room by closing the connection that is the nearest to its end."""
+        oldest = min((each for idle in self._idle.values() for each in idle), key=_end, default=None)
+        if oldest is not None:
+            oldest.drop()
 
     def clear(self) -> None:
         """Close all of them."""
-        while self.drop_oldest():
-            pass
+        for connection in [each for idle in self._idle.values() for each in idle]:
+            connection.drop()
         self._idle.clear()
         if self._ticker is not None:
             self._ticker.cancel()
@@ -82,3 +80,7 @@ class Pool:
             if not idle:
                 del self._idle[address]
         self._ticker = self._loop.call_later(TICK_SECONDS, self._tick) if self._idle else None
+
+
+def _end(connection: Connection) -> float:
+    return connection.idle_until

@@ -39,7 +39,6 @@ class Upstream:
         self._dialing: set[asyncio.Task[Connection]] = set()
         self._empty: asyncio.Event | None = None
         self._closing = False
-        self.forget = self._pool.forget
         self.keep = self._pool.put
 
     @property
@@ -65,8 +64,9 @@ class Upstream:
         self._pool.clear()
         for task in list(self._dialing):
             task.cancel()
-        for connection in list(self._connections):
-            connection.lose(CLOSING)
+        loop = asyncio.get_running_loop()
+        for connection in self._connections:
+            loop.call_soon(connection.lose, CLOSING)
         await asyncio.gather(*self._dialing, return_exceptions=True)
         await self._resolver.close()
         if self._connections:
@@ -79,13 +79,17 @@ class Upstream:
         """A socket belongs to a connection now."""
         self._connections.add(connection)
 
-    def gone(self, connection: Connection) -> None:
-        """The socket of a connection is closed."""
+    def closing(self, connection: Connection) -> None:
+        """It will carry no more calls."""
+        self._pool.forget(connection)
         if connection in self._connections:
-            self._connections.discard(connection)
             self._sockets.gone()
-            if not self._connections and self._empty is not None:
-                self._empty.set()
+
+    def gone(self, connection: Connection) -> None:
+        """Its transport has ended."""
+        self._connections.discard(connection)
+        if not self._connections and self._empty is not None:
+            self._empty.set()
 
     def again(self, exchange: Exchange) -> None:
         """A pooled connection died without a byte: once more, on a fresh one."""
@@ -95,11 +99,15 @@ class Upstream:
     # Connecting.
 
     def _dial(self, exchange: Exchange) -> None:
+        loop = asyncio.get_running_loop()
+        if self._closing:
+            loop.call_soon(_lose, exchange, CLOSING)
+            return
         if self._sockets.full:
             self._pool.drop_oldest()
         exchange.began = perf_counter()
         connection = Connection(exchange.address, self, self._limits)
-        task = asyncio.get_running_loop().create_task(self._dialer.dial(connection, exchange.connect_seconds_max))
+        task = loop.create_task(self._dialer.dial(connection, exchange.connect_seconds_max))
         exchange.dialing = task
         self._dialing.add(task)
         task.add_done_callback(partial(self._dialed, exchange))
@@ -108,22 +116,25 @@ class Upstream:
         """A fresh connection is ready, or none could be made. Called from the loop."""
         self._dialing.discard(task)
         exchange.dialing = None
-        error = None if task.cancelled() else task.exception()
-        if exchange.over:
-            if error is None and not task.cancelled():
-                task.result().drop()
-        elif task.cancelled():
+        if task.cancelled():
             _lose(exchange, CLOSING)
-        elif isinstance(error, Unreached):
+            return
+        error = task.exception()
+        if isinstance(error, Unreached):
             _lose(exchange, error.trouble)
         elif error is not None:
             _lose(exchange, Trouble("connect", "connecting failed for a reason we did not foresee"))
             raise error
+        elif exchange.over:
+            task.result().drop()
+        elif task.result().closed:
+            _lose(exchange, Trouble("reset", f"{exchange.address.shown} closed the connection before it was asked"))
         else:
             exchange.connect_ms = (perf_counter() - exchange.began) * 1000
             task.result().begin(exchange)
 
 
 def _lose(exchange: Exchange, trouble: Trouble) -> None:
-    exchange.over = True
-    exchange.sink.lost(trouble)
+    if not exchange.over:
+        exchange.over = True
+        exchange.sink.lost(trouble)
