@@ -11,6 +11,7 @@ import threading
 from collections.abc import Iterator
 from typing import Any
 
+import hypothesis
 import loopback
 import pytest
 from environment import JAVASCRIPT, find_node
@@ -37,6 +38,10 @@ def pytest_configure(config: pytest.Config) -> None:
     environment |= {"HF_HOME": home.name, "HF_HUB_DISABLE_TELEMETRY": "1"}
     loopback.guard_sockets()
     loopback.guard_uvloop()
+    # No deadlines on a busy machine; the same examples each time, and ten times as many new ones when asked for.
+    hypothesis.settings.register_profile("house", deadline=None, derandomize=True, database=None)
+    hypothesis.settings.register_profile("full", deadline=None, max_examples=1000)
+    hypothesis.settings.load_profile("full" if config.getoption("--full") else "house")
 
 
 @pytest.fixture
