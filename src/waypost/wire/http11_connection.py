@@ -14,6 +14,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import socket
+import struct
 from contextlib import suppress
 from typing import Final, cast
 
@@ -28,6 +29,7 @@ from waypost.wire.http11_uploads import Upload
 
 HEAD_END: Final = b"\r\n\r\n"
 CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
+RESET_ON_CLOSE: Final = struct.pack("ii", 1, 0)
 REFUSED_CONNECTIONS_MAX: Final = 256
 """So many clients at a time are told that we have too many; more are cut without a word."""
 LOG: Final = logging.getLogger("waypost.wire")
@@ -259,6 +261,8 @@ class Connection(asyncio.Protocol):
     def reply_aborted(self, *, reset: bool) -> None:
         self._end_call()
         if reset:
+            sock = self._transport.get_extra_info("socket")
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET_ON_CLOSE)
             self.kill()
         else:
             self._close()

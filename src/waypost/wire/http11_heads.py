@@ -40,6 +40,8 @@ class _Fields:
 
 def read_head(head: bytes, limits: HttpLimits) -> Request:
     """Read one head, from its first byte to its empty line. Raises Problem when it must be refused."""
+    if head.startswith(b"\r\n"):
+        head = head[2:]  # old clients end a body with one, and RFC 9112 forgives it
     words = head[: head.find(b"\r\n")].split(b" ")
     if len(words) != 3:
         raise bad_request("The request line is not `METHOD target HTTP/1.1`.", "It has other than three words.")

@@ -1,0 +1,556 @@
+"""Ordinary use: what a well-meaning client sends, in every order and size it may come in."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+
+import pytest
+from wire_site import LOOPS, QUICK, TEXT, PlayedSite, Served, connected, served, until, within
+
+from waypost.domain.problems import Refusal
+from waypost.wire.http11 import HttpLimits, Reply, Request, header_block
+
+GET = b"GET /a HTTP/1.1\r\nHost: x\r\n\r\n"
+POST = b"POST /p HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\nhello"
+CHUNKED = (
+    b"POST /c HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n2;a=b\r\nhe\r\n3\r\nllo\r\n0\r\nT: x\r\n\r\n"
+)
+
+
+@pytest.fixture(params=LOOPS)
+def run(request):
+    """Both kinds of loop: nothing may lean on uvloop alone."""
+
+    def runs(coroutine):
+        with asyncio.Runner(loop_factory=LOOPS[request.param]) as runner:
+            return runner.run(within(coroutine, 20))
+
+    return runs
+
+
+def test_a_request_arrives_in_all_its_parts(run):
+    async def body():
+        site = PlayedSite()
+        async with served(site) as on, connected(on) as client:
+            await client.ask(
+                b"POST /v1/models/acme%2Fone?a=b&c HTTP/1.1\r\nHost: LocalHost:8080\r\nX-One: 1 \t\r\nx-ONE:2\r\n"
+                b"Cookie: a=1\r\ncookie: b=2\r\nEmpty:\r\nContent-Length: 5\r\n\r\nhello"
+            )
+            own = client.writer.get_extra_info("sockname")
+        request, _ = site.calls[0]
+        assert (request.method, request.path, request.query) == ("POST", "/v1/models/acme%2Fone", b"a=b&c")
+        assert request.target == b"/v1/models/acme%2Fone?a=b&c"
+        assert request.headers == {
+            b"host": b"LocalHost:8080",
+            b"x-one": b"1, 2",
+            b"cookie": b"a=1; b=2",
+            b"empty": b"",
+            b"content-length": b"5",
+        }
+        assert request.body == b"hello"
+        assert request.peer == f"127.0.0.1:{own[1]}"
+        assert request.secure is False
+        assert request.arrived > 0
+
+    run(body())
+
+
+def test_one_connection_serves_request_after_request(run):
+    async def body():
+        site = PlayedSite()
+        async with served(site) as on, connected(on) as client:
+            for message, answer in ((GET, b"GET /a "), (POST, b"POST /p hello"), (CHUNKED, b"POST /c hello")) * 3:
+                got = await client.ask(message)
+                assert (got.status, got.body) == (200, answer)
+                assert "connection" not in got.headers
+            assert on.server.connections == 1
+            assert on.server.in_flight == 0
+        assert len(site.calls) == 9
+
+    run(body())
+
+
+@pytest.mark.parametrize("message", [GET, POST, CHUNKED], ids=["get", "length", "chunked"])
+def test_a_request_may_come_byte_by_byte_with_a_neighbour_on_either_side(run, message):
+    async def body():
+        site = PlayedSite()
+        async with served(site) as on, connected(on) as client:
+            for byte in GET + message + GET:
+                client.send(bytes([byte]))
+                await asyncio.sleep(0)
+            answers = [await client.answer() for _ in range(3)]
+        assert [answer.status for answer in answers] == [200] * 3
+        assert len(site.calls) == 3
+
+    run(body())
+
+
+@pytest.mark.parametrize("cut", range(1, len(CHUNKED) - 1, 3))
+def test_a_request_may_be_cut_anywhere(run, cut):
+    async def body():
+        site = PlayedSite()
+        async with served(site) as on, connected(on) as client:
+            client.send(POST + CHUNKED[:cut])
+            await client.answer()
+            got = await client.ask(CHUNKED[cut:] + GET)
+            assert got.body == b"POST /c hello"
+            assert (await client.answer()).body == b"GET /a "
+
+    run(body())
+
+
+def test_pipelined_requests_are_answered_one_after_another(run):
+    async def body():
+        waiting: list[Reply] = []
+        site = PlayedSite({"/p": lambda request, reply: waiting.append(reply)})
+        async with served(site) as on, connected(on) as client:
+            client.send(POST + GET + POST + CHUNKED)
+            await until(lambda: bool(waiting))
+            assert len(site.calls) == 1
+            waiting.pop().send(200, TEXT, b"first")
+            assert (await client.answer()).body == b"first"
+            assert (await client.answer()).body == b"GET /a "
+            await until(lambda: bool(waiting))
+            assert len(site.calls) == 3
+            waiting.pop().send(200, TEXT, b"third")
+            assert (await client.answer()).body == b"third"
+            assert (await client.answer()).body == b"POST /c hello"
+
+    run(body())
+
+
+def test_thousands_of_pipelined_requests_need_no_stack(run):
+    async def body():
+        site = PlayedSite()
+        async with served(site) as on, connected(on) as client:
+            client.send(GET * 3000)
+            for _ in range(3000):
+                assert (await client.answer()).status == 200
+
+    run(body())
+
+
+def test_a_large_body_in_many_pieces_comes_whole(run):
+    async def body():
+        site = PlayedSite({"/p": lambda request, reply: reply.send(200, TEXT, request.body)}, 8 << 20)
+        content = bytes(range(256)) * 8192
+        async with served(site) as on, connected(on) as client:
+            got = await client.ask(
+                b"POST /p HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n" % len(content) + content
+            )
+            assert got.body == content
+            client.send(b"POST /p HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n")
+            for at in range(0, len(content), 10_000):
+                piece = content[at : at + 10_000]
+                client.send(b"%x\r\n%b\r\n" % (len(piece), piece))
+            got = await client.ask(b"0\r\n\r\n")
+            assert got.body == content
+        assert [request.length for request in site.heads] == [len(content), -1]
+
+    run(body())
+
+
+def test_the_site_is_asked_before_a_large_body_only(run):
+    async def body():
+        site = PlayedSite()
+        async with served(site) as on, connected(on) as client:
+            await client.ask(b"POST /p HTTP/1.1\r\nHost: x\r\nContent-Length: 65536\r\n\r\n" + b"x" * 65536)
+            assert site.heads == []
+            await client.ask(b"POST /p HTTP/1.1\r\nHost: x\r\nContent-Length: 65537\r\n\r\n" + b"x" * 65537)
+            assert len(site.heads) == 1
+
+    run(body())
+
+
+# Streams.
+
+
+def _two_words(request: Request, reply: Reply) -> None:
+    reply.begin(200, TEXT)
+    reply.write(b"one")
+    reply.write(b"")
+    reply.write(b"two" * 2000)
+    reply.finish(b"end")
+
+
+def test_a_stream_is_chunked_and_the_connection_goes_on(run):
+    async def body():
+        async with served(PlayedSite({"/a": _two_words})) as on, connected(on) as client:
+            for _ in range(2):
+                got = await client.ask(GET)
+                assert got.headers == {"content-type": "text/plain", "transfer-encoding": "chunked"}
+                assert got.body == b"one" + b"two" * 2000 + b"end"
+
+    run(body())
+
+
+def test_a_streams_head_waits_for_its_first_word_and_leaves_with_it(run):
+    async def body():
+        site = PlayedSite({"/a": lambda request, reply: reply.begin(200, TEXT)})
+        async with served(site) as on, connected(on) as client:
+            client.send(GET)
+            await within(site.called.wait())
+            assert site.calls[0][1].started
+            await asyncio.sleep(0.02)
+            assert not client.reader._buffer
+            site.calls[0][1].write(b"one")
+            await until(lambda: bool(client.reader._buffer))
+            assert client.reader._buffer.endswith(b"\r\n\r\n3\r\none\r\n")
+
+    run(body())
+
+
+def test_empty_data_sends_a_streams_head_alone(run):
+    async def body():
+        site = PlayedSite({"/a": lambda request, reply: (reply.begin(200, TEXT), reply.write(b""))})
+        async with served(site) as on, connected(on) as client:
+            client.send(GET)
+            status, _ = await client.head()
+            assert status == 200
+            site.calls[0][1].finish()
+            assert await client.chunks() == b""
+
+    run(body())
+
+
+def test_an_aborted_stream_has_no_ending(run):
+    async def body():
+        def half(request: Request, reply: Reply) -> None:
+            reply.begin(200, TEXT)
+            reply.write(b"half")
+            reply.abort()
+            assert reply.finished
+            reply.write(b"more")
+            reply.finish()
+
+        async with served(PlayedSite({"/a": half})) as on, connected(on) as client:
+            client.send(GET + GET)
+            assert (await client.rest()).endswith(b"\r\n\r\n4\r\nhalf\r\n")
+
+    run(body())
+
+
+def test_a_client_of_http10_gets_a_stream_that_ends_with_the_connection(run):
+    async def body():
+        async with served(PlayedSite({"/a": _two_words})) as on:
+            for connection in (b"", b"Connection: keep-alive\r\n"):
+                async with connected(on) as client:
+                    got = await client.ask(b"GET /a HTTP/1.0\r\n%b\r\n" % connection)
+                    assert "transfer-encoding" not in got.headers
+                    assert got.headers["connection"] == "close"
+                    assert got.body == b"one" + b"two" * 2000 + b"end"
+
+    run(body())
+
+
+def test_a_client_of_http10_can_tell_a_stream_that_was_cut_short(run):
+    async def body():
+        def half(request: Request, reply: Reply) -> None:
+            reply.begin(200, TEXT)
+            reply.write(b"half")
+            asyncio.get_running_loop().call_later(0.02, reply.abort)
+
+        async with served(PlayedSite({"/a": half})) as on, connected(on) as client:
+            client.send(b"GET /a HTTP/1.0\r\n\r\n")
+            await client.head()
+            with pytest.raises(ConnectionResetError):
+                await client.rest()
+
+    run(body())
+
+
+# Replies without a body, and the end of the connection.
+
+
+def test_head_204_and_304_have_no_body_and_the_next_reply_follows_at_once(run):
+    async def body():
+        site = PlayedSite(
+            {
+                "/204": lambda request, reply: reply.send(204, b"", b"never"),
+                "/304": lambda request, reply: reply.send(304, b"etag: a\r\n", b"never"),
+                "/204s": lambda request, reply: (reply.begin(204, b""), reply.write(b"never"), reply.finish(b"never")),
+                "/stream": _two_words,
+            }
+        )
+        async with served(site) as on, connected(on) as client:
+            for message, status, headers in (
+                (b"HEAD /a", 200, {"content-type": "text/plain", "content-length": "8"}),
+                (b"HEAD /stream", 200, {"content-type": "text/plain"}),
+                (b"GET /204", 204, {}),
+                (b"GET /304", 304, {"etag": "a"}),
+                (b"GET /204s", 204, {}),
+            ):
+                client.send(message + b" HTTP/1.1\r\nHost: x\r\n\r\n")
+                got = await client.answer(bodiless=True)
+                assert (got.status, got.headers) == (status, headers)
+                assert (await client.ask(GET)).body == b"GET /a "
+
+    run(body())
+
+
+@pytest.mark.parametrize(
+    ("head", "stays"),
+    [
+        (b"GET /a HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n", False),
+        (b"GET /a HTTP/1.1\r\nHost: x\r\nConnection: Keep-Alive, CLOSE\r\n\r\n", False),
+        (b"GET /a HTTP/1.1\r\nHost: x\r\nConnection: keep-alive\r\n\r\n", True),
+        (b"GET /a HTTP/1.1\r\nHost: x\r\nConnection: TE\r\nTE: trailers\r\n\r\n", True),
+        (b"GET /a HTTP/1.0\r\nHost: x\r\n\r\n", False),
+        (b"GET /a HTTP/1.0\r\n\r\n", False),
+        (b"GET /a HTTP/1.0\r\nConnection: Keep-Alive\r\n\r\n", True),
+    ],
+)
+def test_the_connection_ends_where_the_request_says_so(run, head, stays):
+    async def body():
+        site = PlayedSite()
+        async with served(site) as on, connected(on) as client:
+            got = await client.ask(head)
+            if stays:
+                assert got.headers.get("connection") in {None, "keep-alive"}
+                assert (await client.ask(head)).status == 200
+            else:
+                assert got.headers["connection"] == "close"
+                assert await client.closed()
+
+    run(body())
+
+
+def test_what_is_pipelined_behind_the_last_request_is_never_called(run):
+    async def body():
+        site = PlayedSite()
+        async with served(site) as on, connected(on) as client:
+            got = await client.ask(b"GET /a HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n" + GET + b"junk")
+            assert got.status == 200
+            assert await client.closed()
+        assert len(site.calls) == 1
+
+    run(body())
+
+
+# Expect, Upgrade, targets.
+
+EXPECTING = b"POST /p HTTP/1.1\r\nHost: x\r\nExpect: 100-Continue\r\nContent-Length: 5\r\n\r\n"
+
+
+def test_a_client_that_waits_for_100_continue_gets_it_after_the_site_agreed(run):
+    async def body():
+        site = PlayedSite()
+        async with served(site) as on, connected(on) as client:
+            client.send(EXPECTING)
+            assert (await client.answer()).status == 100
+            assert len(site.heads) == 1
+            assert (await client.ask(b"hello")).body == b"POST /p hello"
+            assert (await client.ask(GET)).status == 200
+
+    run(body())
+
+
+def test_a_site_that_refuses_a_head_never_gets_its_body(run):
+    async def body():
+        site = PlayedSite()
+        site.refusal = Refusal("token_missing", "Who are you?")
+        async with served(site) as on, connected(on) as client:
+            got = await client.ask(EXPECTING)
+            assert (got.status, got.body) == (401, b"token_missing")
+            assert got.headers["connection"] == "close"
+            client.send(b"hello" + GET)
+            assert await client.closed()
+        assert site.calls == []
+
+    run(body())
+
+
+def test_100_continue_waits_until_the_reply_before_it_is_done(run):
+    async def body():
+        site = PlayedSite({"/a": lambda request, reply: None})
+        async with served(site) as on, connected(on) as client:
+            client.send(GET + EXPECTING)
+            await within(site.called.wait())
+            assert site.heads == []
+            site.calls[0][1].send(200, TEXT, b"first")
+            assert (await client.answer()).body == b"first"
+            assert (await client.answer()).status == 100
+            assert (await client.ask(b"hello")).body == b"POST /p hello"
+
+    run(body())
+
+
+def test_a_client_that_did_not_wait_is_not_told_to_go_on(run):
+    async def body():
+        site = PlayedSite()
+        async with served(site) as on, connected(on) as client:
+            assert (await client.ask(EXPECTING + b"hello")).body == b"POST /p hello"
+            client.send(EXPECTING + b"he")
+            await until(lambda: len(site.heads) == 1)
+            assert (await client.ask(b"llo")).body == b"POST /p hello"
+
+    run(body())
+
+
+def test_expect_means_nothing_to_http10_and_without_a_body(run):
+    async def body():
+        site = PlayedSite()
+        async with served(site) as on, connected(on) as client:
+            assert (await client.ask(b"GET /a HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\n\r\n")).status == 200
+            client.send(b"POST /p HTTP/1.0\r\nExpect: 100-continue\r\nContent-Length: 5\r\n\r\n")
+            await asyncio.sleep(0.02)
+            assert (await client.ask(b"hello")).body == b"POST /p hello"
+        assert site.heads == []
+
+    run(body())
+
+
+def test_javas_upgrade_to_h2c_with_a_body_is_a_plain_request(run):
+    async def body():
+        upgrade = b"Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAEAAEAAAAIAAAAB\r\n"
+        async with served(PlayedSite()) as on, connected(on) as client:
+            for _ in range(2):
+                for message, answer in ((GET, b"GET /a "), (POST, b"POST /p hello"), (CHUNKED, b"POST /c hello")):
+                    client.send(message.replace(b"Host: x\r\n", b"Host: x\r\n" + upgrade))
+                    assert (await client.answer()).body == answer
+
+    run(body())
+
+
+@pytest.mark.parametrize(
+    ("line", "host", "path"),
+    [
+        (b"GET http://example.org/a?b", b"example.org", "/a"),
+        (b"GET HTTP://Example.org:80?b", b"example.ORG:80", "/"),
+        (b"GET https://[::1]:8080/", b"[::1]:8080", "/"),
+        (b"OPTIONS *", b"example.org", "*"),
+        (b"GET //v1/models", b"example.org", "//v1/models"),
+        (b"GET /%2e%2E/%00?#"[:-1], b"a_b-c.d:65535", "/%2e%2E/%00"),
+        (b'GET /|{}^`"<>\\', b"10.0.0.1", '/|{}^`"<>\\'),
+    ],
+)
+def test_targets_of_every_form_come_down_to_a_path(run, line, host, path):
+    async def body():
+        site = PlayedSite()
+        async with served(site) as on, connected(on) as client:
+            got = await client.ask(line + b" HTTP/1.1\r\nHost: " + host + b"\r\n\r\n")
+            assert got.status == 200, got
+        assert site.calls[0][0].path == path
+
+    run(body())
+
+
+def test_one_empty_line_before_a_request_is_forgiven(run):
+    async def body():
+        site = PlayedSite()
+        async with served(site) as on, connected(on) as client:
+            assert (await client.ask(b"\r\n" + GET)).status == 200
+            client.send(POST + b"\r\n")
+            assert (await client.answer()).status == 200
+            assert (await client.ask(GET)).status == 200
+
+    run(body())
+
+
+# A site with bugs.
+
+
+def test_a_bug_in_the_site_is_a_500_before_its_reply_began_and_a_cut_after(run):
+    async def body():
+        def breaks(request: Request, reply: Reply) -> None:
+            raise ZeroDivisionError
+
+        def breaks_late(request: Request, reply: Reply) -> None:
+            reply.begin(200, TEXT)
+            reply.write(b"half")
+            raise ZeroDivisionError
+
+        async with served(PlayedSite({"/a": breaks, "/late": breaks_late})) as on, connected(on) as client:
+            got = await client.ask(GET)
+            assert (got.status, got.body) == (500, b"internal_error")
+            client.send(b"GET /late HTTP/1.1\r\nHost: x\r\n\r\n")
+            assert (await client.rest()).endswith(b"4\r\nhalf\r\n")
+
+    run(body())
+
+
+def test_a_bug_in_the_sites_look_at_a_head_is_a_500(run):
+    async def body():
+        site = PlayedSite()
+        site.refusal = ZeroDivisionError()  # type: ignore[assignment]
+        async with served(site) as on, connected(on) as client:
+            assert (await client.ask(EXPECTING)).status == 500
+
+    run(body())
+
+
+def test_a_site_that_cannot_word_a_refusal_still_refuses(run):
+    async def body():
+        class Speechless(PlayedSite):
+            def problem(self, problem, request):
+                raise ZeroDivisionError
+
+        async with served(Speechless()) as on, connected(on) as client:
+            got = await client.ask(b"GET a HTTP/1.1\r\nHost: x\r\n\r\n")
+            assert got.status == 400
+            assert got.body
+
+    run(body())
+
+
+def test_a_reply_refuses_to_begin_twice_and_to_write_before_it_began(run):
+    async def body():
+        def twice(request: Request, reply: Reply) -> None:
+            with pytest.raises(RuntimeError):
+                reply.write(b"early")
+            with pytest.raises(RuntimeError):
+                reply.finish(b"early")
+            reply.begin(200, TEXT)
+            with pytest.raises(RuntimeError):
+                reply.send(200, TEXT, b"twice")
+            reply.finish(b"once")
+            reply.send(200, TEXT, b"after the end nothing happens")
+            reply.begin(200, TEXT)
+            reply.write(b"nothing")
+            reply.finish()
+            reply.abort()
+
+        async with served(PlayedSite({"/a": twice})) as on, connected(on) as client:
+            assert (await client.ask(GET)).body == b"once"
+            assert (await client.ask(GET)).body == b"once"
+
+    run(body())
+
+
+def test_headers_that_would_break_out_of_their_line_are_refused():
+    for name, value in (("a", "b\r\nc: d"), ("a", "b\0"), ("a b", "c"), ("", "c"), ("a", "\u20ac"), ("a", "\x7f")):
+        with pytest.raises(ValueError, match=r"header|latin-1"):
+            header_block([(name, value)])
+    assert header_block([("a", "b"), ("C", "\xe9\t")]) == b"a: b\r\nC: \xe9\t\r\n"
+
+
+def test_small_writes_are_sent_at_once(run):
+    async def body():
+        asked: list[int] = []
+
+        def look(request: Request, reply: Reply) -> None:
+            asked.append(reply.transport.get_extra_info("socket").getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY))
+            reply.send(200, TEXT, b"")
+
+        async with served(PlayedSite({"/a": look})) as on, connected(on) as client:
+            await client.ask(GET)
+        assert asked[0] != 0
+
+    run(body())
+
+
+def test_a_server_listens_on_several_sockets_of_either_family(run):
+    async def body():
+        site = PlayedSite()
+        async with served(site, HttpLimits(tick_seconds=0.01)) as on:
+            six = socket.create_server(("::1", 0), family=socket.AF_INET6)
+            await on.server.listen(six)
+            async with connected(on) as one, connected(Served(on.server, six.getsockname()[:2])) as other:
+                await one.ask(GET)
+                await other.ask(GET)
+                assert on.server.connections == 2
+        assert site.calls[1][0].peer.startswith("[::1]:")
+        assert QUICK.tick_seconds
+
+    run(body())
