@@ -156,15 +156,17 @@ class Planner:
             model, tag = self.catalogue.find(ask.asked), None  # an id with a colon in it, as Ollama has them
         if model is None:
             raise model_not_found(ask.model, self.catalogue.nearest(ask.model))
-        return self._with_policy(model, tag or caller.user.preferences.default_policy, ask.model)
+        alias = ask.model if ask.model in self.catalogue.models and ask.model != model.id else None
+        if tag is not None:
+            return self._with_policy(model, tag, alias)
+        return self._with_policy(model, caller.user.preferences.default_policy, alias, ", your default policy,")
 
-    def _with_policy(self, model: Model, tag: str, asked_id: str) -> Resolved:
-        alias = None if asked_id == model.id else asked_id
+    def _with_policy(self, model: Model, tag: str, alias: str | None, source: str = "") -> Resolved:
         if tag in POLICIES:
             return Resolved(model, tag, None, alias)
         if tag in self.catalogue.providers:
             return Resolved(model, tag, tag, alias)
-        raise unknown_policy(tag, model)
+        raise unknown_policy(tag, model, source)
 
     def _resolve_pinned(self, ask: ChatRequest, provider: str) -> Resolved:
         """The provider's own id first, then ours: `/{provider}/…` is sent both."""
@@ -174,7 +176,7 @@ class Planner:
             if model is None:
                 raise model_not_found(ask.model, self.catalogue.nearest(ask.model), provider)
         elif ask.tag is not None and ask.tag not in POLICIES and ask.tag != provider:
-            raise unknown_policy(ask.tag, model, provider)
+            raise unknown_policy(ask.tag, model, fix=f"Leave the tag out: the path already asks for {provider}.")
         return Resolved(model, provider, provider, None)
 
 

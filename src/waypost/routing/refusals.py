@@ -34,19 +34,16 @@ def model_not_found(asked: str, nearest: list[str], provider: str | None = None)
     )
 
 
-def unknown_policy(tag: str, model: Model, pinned: str | None = None) -> Refusal:
-    """The tag is neither a policy nor a provider that we know."""
+def unknown_policy(tag: str, model: Model, source: str = "", fix: str = "") -> Refusal:
+    """The tag is neither a policy nor a provider that we know; `source` says where it stood, if not in the request."""
     valid = [*POLICIES, *(endpoint.provider for endpoint in model.endpoints)]
     near = nearest_word(tag, valid)
     meant = f" Did you mean '{near}'?" if near else ""
-    fix = f"Use {model.id}:{near or 'fastest'}."
-    if pinned is not None:
-        fix = f"Leave the tag out: the path already asks for {pinned}."
     return Refusal(
         "unknown_policy",
-        f"'{tag[:ASKED_CHARACTERS_MAX]}' is neither a policy nor a provider of {model.id}.{meant}",
+        f"'{tag[:ASKED_CHARACTERS_MAX]}'{source} is neither a policy nor a provider of {model.id}.{meant}",
         why=f"valid are {', '.join(valid)}",
-        fix=fix,
+        fix=fix or f"Use {model.id}:{near or 'fastest'}.",
         param="model",
         extra={"valid": valid, "nearest": near},
     )
