@@ -26,15 +26,21 @@ STRANGER_CODES = frozenset({"token_missing", "token_malformed", "token_unknown",
 # What the journey needs, in the order in which it asks.
 
 
-class Call(Leaver, Protocol):
-    """A chat call as the door holds it, and the way back to its caller."""
+class Asked(Protocol):
+    """A chat call as the door holds it."""
 
     bill: Waybill
-    arrived: float
-    """The event loop's time when its first byte came."""
 
     def credential(self) -> bytes | None: ...
     def read(self) -> ChatRequest: ...
+
+
+class Call(Asked, Leaver, Protocol):
+    """The same, with the way back to its caller."""
+
+    arrived: float
+    """The event loop's time when its first byte came."""
+
     def limits(self, headers: tuple[tuple[str, str], ...]) -> None: ...
     def begin(self, bill: Waybill) -> None: ...
     def write(self, data: bytes) -> None: ...
@@ -217,17 +223,17 @@ def _elapsed_ms(call: Call, house: House) -> float:
     return (house.clock() - call.arrived) * 1000
 
 
-def explain(call: Call, house: House) -> dict[str, Any]:
+def explain(asked: Asked, house: House) -> dict[str, Any]:
     """The same questions as `chat`, asked without calling anybody.
 
     Returns what there is to say beside the waybill: `would_succeed`, `refused_by`, `fix`, `predicted_nano_usd`.
     Raises Refusal only for callers we cannot identify.
     """
-    bill = call.bill
-    caller = bill.caller = house.identity.who(call.credential())
+    bill = asked.bill
+    caller = bill.caller = house.identity.who(asked.credential())
     try:
         house.identity.require(caller, INFERENCE)
-        ask = bill.request = call.read()
+        ask = bill.request = asked.read()
         plan = bill.plan = house.planner.plan(ask, caller)
         if not plan.order:
             raise house.planner.refusal(plan, ask)

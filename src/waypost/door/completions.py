@@ -20,22 +20,47 @@ SESSION_TAG_CHARS_MAX = 256
 _bill_to = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
 
-class ChatCall:
+class AskedChat:
+    """What was asked at the door, before anybody read it."""
+
+    __slots__ = ("_pinned", "_request", "arrived", "bill")
+
+    def __init__(self, request: Request, bill: Waybill, pinned: str | None) -> None:
+        self._request = request
+        self._pinned = pinned
+        self.bill = bill
+        self.arrived = request.arrived
+
+    def credential(self) -> bytes | None:
+        return self._request.headers.get(b"authorization")
+
+    def read(self) -> ChatRequest:
+        """Raises Refusal `invalid_request`."""
+        request = self._request
+        ask = read_chat(request.body, self._pinned)
+        self.bill.asked = ask.asked
+        headers = request.headers
+        if b"x-hf-bill-to" in headers or b"x-hf-session-id" in headers:
+            ask = ask._replace(
+                bill_to=_read_bill_to(headers.get(b"x-hf-bill-to")),
+                session_tag=_read_session_tag(headers.get(b"x-hf-session-id")),
+            )
+        return ask
+
+
+class ChatCall(AskedChat):
     """One call at the door: the journey's view of a request and its reply."""
 
-    __slots__ = ("_extra", "_pinned", "_problems", "_reply", "_request", "arrived", "bill", "task")
+    __slots__ = ("_extra", "_problems", "_reply", "task")
+    task: asyncio.Task[None]
 
     def __init__(
         self, request: Request, reply: Reply, bill: Waybill, problems: ProblemWriter, pinned: str | None
     ) -> None:
-        self._request = request
+        super().__init__(request, bill, pinned)
         self._reply = reply
         self._problems = problems
-        self._pinned = pinned
         self._extra = b""
-        self.bill = bill
-        self.arrived = request.arrived
-        self.task: asyncio.Task[None]
 
     @property
     def gone(self) -> bool:
@@ -55,22 +80,6 @@ class ChatCall:
         reply.on_drain = on_drain
         reply.on_full = on_full
         reply.on_room = on_room
-
-    def credential(self) -> bytes | None:
-        return self._request.headers.get(b"authorization")
-
-    def read(self) -> ChatRequest:
-        """Raises Refusal `invalid_request`."""
-        request = self._request
-        ask = read_chat(request.body, self._pinned)
-        self.bill.asked = ask.asked
-        headers = request.headers
-        if b"x-hf-bill-to" in headers or b"x-hf-session-id" in headers:
-            ask = ask._replace(
-                bill_to=_read_bill_to(headers.get(b"x-hf-bill-to")),
-                session_tag=_read_session_tag(headers.get(b"x-hf-session-id")),
-            )
-        return ask
 
     def limits(self, headers: tuple[tuple[str, str], ...]) -> None:
         """More headers for the reply, such as what is left of a limit."""
@@ -136,14 +145,22 @@ class ChatDoor:
 
     def __call__(self, request: Request, reply: Reply, pinned: str | None = None) -> None:
         """Returns at once."""
-        call = self.call(request, reply, pinned)
+        call = ChatCall(request, reply, self._bill(), self._problems, pinned)
         task = call.task = self._loop.create_task(self._run(call))
         self._running.add(task)
 
-    def call(self, request: Request, reply: Reply, pinned: str | None = None) -> ChatCall:
-        """A call with a waybill of its own."""
+    def asked(self, request: Request) -> AskedChat:
+        """A request that will not be called, only explained."""
+        return AskedChat(request, self._bill(), None)
+
+    async def idle(self) -> None:
+        """Return when no call is on its journey."""
+        while self._running:
+            await asyncio.wait(self._running)
+
+    def _bill(self) -> Waybill:
         number, at_ms = self._numbers.next()
-        return ChatCall(request, reply, Waybill(number, at_ms, request_id(number)), self._problems, pinned)
+        return Waybill(number, at_ms, request_id(number))
 
     async def _run(self, call: ChatCall) -> None:
         try:

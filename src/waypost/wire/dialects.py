@@ -137,9 +137,7 @@ def read_chat(body: bytes, pinned: str | None = None) -> ChatRequest:
 def upstream_body(
     ask: ChatRequest, native_id: str, drop_fields: tuple[str, ...] = (), schema_shape: str = "openai"
 ) -> bytes:
-    """The caller's body for one endpoint: its id there, usage always asked for, its shape of schema, refused fields
-    left out.
-    """
+    """The caller's body for one endpoint: its id there, usage asked for, its shape of schema, no refused fields."""
     fields: Fields = dict(ask.fields)
     fields["model"] = native_id
     if ask.stream:

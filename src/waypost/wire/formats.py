@@ -18,9 +18,12 @@ SCHEMA_NAME = msgspec.Raw(b'"answer"')
 
 def reshaped(given: Any, shape: str) -> Any:
     """`response_format` as raw JSON, in the shape of this name."""
-    fields = _decode(given)
-    kind = bytes(fields.get("type", b'"text"')).strip(b'"')
-    schema, described = _schema(kind, fields)
+    try:
+        fields = _decode(given)
+        kind = bytes(fields.get("type", b'"text"')).strip(b'"')
+        schema, described = _schema(kind, fields)
+    except msgspec.DecodeError:
+        return given  # no shape that we know: the provider says what is wrong with it
     if schema is None:
         return JSON_OBJECT if kind == b"json" else given
     if shape == "openai":

@@ -1,0 +1,307 @@
+"""A call's way through the house, with a scripted provider and small real rooms around it."""
+
+import asyncio
+import json
+
+import pytest
+
+from waypost.domain.callers import Caller, Token, User
+from waypost.domain.endpoints import Deadlines, Endpoint, Provider
+from waypost.domain.money import Price
+from waypost.domain.plans import Candidate, Exclusion, Plan
+from waypost.domain.problems import Refusal
+from waypost.domain.waybill import Outcome, Waybill
+from waypost.journey import House, chat, explain
+from waypost.providers.courier import Courier
+from waypost.providers.exchange import Trouble
+from waypost.wire.dialects import read_chat
+
+WORD = b'data: {"id":"c","created":1,"model":"native","choices":[{"index":0,"delta":{"content":"hi"}}]}\n\n'
+STOP = b'data: {"choices":[{"index":0,"delta":{},"finish_reason":"stop"}]}\n\n'
+USAGE = b'data: {"id":"c","model":"native","choices":[],"usage":{"prompt_tokens":10,"completion_tokens":4}}\n\n'
+DONE = b"data: [DONE]\n\n"
+WHOLE = json.dumps(
+    {
+        "id": "c",
+        "created": 1,
+        "model": "native",
+        "choices": [{"message": {"content": "hi"}}],
+        "usage": {"prompt_tokens": 10, "completion_tokens": 4},
+    }
+).encode()
+CALLER = Caller(User(1, "ada"), Token(1, b"", 1, "t", "write", "abcd", 0), frozenset())
+UNKNOWN = Refusal("token_unknown", "nobody knows this token")
+
+
+class Rooms:
+    """Identity, planner, turnstile, books and meter in one: what happened stands in `log`, in order."""
+
+    def __init__(self, log: list, plan: Plan) -> None:
+        self.log = log
+        self.plan_made = plan
+        self.stranger = False
+        self.filed: list[Waybill] = []
+        self.full = False
+
+    def who(self, authorization):
+        if self.stranger:
+            raise UNKNOWN
+        return CALLER
+
+    def require(self, caller, scope):
+        pass
+
+    def plan(self, ask, caller):
+        return self.plan_made
+
+    def refusal(self, plan, ask):
+        return Refusal("model_not_supported", "nobody is left", fix="add a provider")
+
+    def enter(self, caller, ask):
+        self.log.append("entered")
+        return self
+
+    @property
+    def headers(self):
+        return (("RateLimit", "x"),)
+
+    def leave(self, usage):
+        self.log.append(("left the turnstile", usage.output if usage else None))
+
+    async def file(self, bill):
+        await asyncio.sleep(0)
+        if self.full:
+            raise Refusal("ledger_unavailable", "the disk is full")
+        self.filed.append(bill)
+        self.log.append("durable")
+
+    def file_stranger(self, bill):
+        self.log.append("noted in the ring")
+
+    def ended(self, bill_or_key, result=None):
+        pass
+
+    def started(self, key):
+        pass
+
+    def may_retry(self):
+        return True
+
+    def retried(self):
+        pass
+
+
+class Call:
+    def __init__(self, log: list, body: dict, loop) -> None:
+        self.log = log
+        self.bill = Waybill(1, 0, "req_1")
+        self.arrived = loop.time()
+        self.gone = False
+        self.body = json.dumps(body).encode()
+        self.got = b""
+        self.said: list = []
+
+    def credential(self):
+        return b"Bearer x"
+
+    def read(self):
+        return read_chat(self.body)
+
+    def limits(self, headers):
+        self.said.append(("limits", headers))
+
+    def watch(self, on_gone, on_drain, on_full, on_room):
+        self.on_gone = on_gone
+
+    def begin(self, bill):
+        self.log.append("begun")
+
+    def write(self, data):
+        self.got += data
+
+    def finish(self, tail):
+        self.log.append("finished")
+        self.got += tail
+
+    def whole(self, bill, body):
+        self.log.append("answered")
+        self.got = body
+
+    def broken(self, problem):
+        self.log.append(("broken", problem.code))
+
+    def refused(self, problem):
+        self.log.append(("refused", problem.code))
+
+
+class Upstream:
+    """Plays one reply for every call: a status (None: no connection), the pieces of a body, and how it stops."""
+
+    def __init__(self, status, pieces, stop="eof", kind=b"text/event-stream", between=None) -> None:
+        self.reply = (status, pieces, stop, kind)
+        self.between = between
+        self.connect_ms, self.repeats = 1.0, 0
+        self.cancelled = False
+
+    def send(self, address, head, body, sink, connect_seconds_max):
+        self.task = asyncio.get_running_loop().create_task(self.play(sink))
+        return self
+
+    async def play(self, sink):
+        status, pieces, stop, kind = self.reply
+        await asyncio.sleep(0)
+        if status is None:
+            return sink.lost(Trouble("connect", "refused"))
+        sink.head(status, [(b"content-type", kind)])
+        for piece in pieces:
+            if self.cancelled:
+                return None
+            sink.data(piece)
+            await asyncio.sleep(0.001)
+            if self.between is not None:
+                self.between()
+        if stop == "eof" and not self.cancelled:
+            sink.eof()
+        return None
+
+    def cancel(self):
+        self.cancelled = True
+
+
+def travel(upstream, *, stream=True, order=1, prepare=lambda rooms, call: None, **body):
+    log: list = []
+
+    async def run():
+        loop = asyncio.get_running_loop()
+        price = Price(1_000_000_000, 2_000_000_000, version="v1")
+        candidates = tuple(
+            Candidate(Endpoint("acme/one", f"p{n}", "native", price), Provider(f"p{n}", "http://127.0.0.1:1/v1"), "why")
+            for n in range(order)
+        )
+        plan = Plan("acme/one", "fastest", candidates, (Exclusion("q", "no_tools", "it has none"),), Deadlines())
+        rooms = Rooms(log, plan)
+        courier = Courier(upstream, rooms, rooms, loop.time)
+        house = House(rooms, rooms, rooms, courier, rooms, rooms, loop.time)
+        sent = {"model": "acme/one", "messages": [{"role": "user", "content": "x"}], "stream": stream, **body}
+        call = Call(log, sent, loop)
+        prepare(rooms, call)
+        await chat(call, house)
+        return call, rooms, house
+
+    return *asyncio.run(run()), log
+
+
+def test_a_stream_ends_only_after_its_waybill_is_durable() -> None:
+    call, rooms, _, log = travel(Upstream(200, [WORD, STOP, USAGE, DONE]))
+    assert log == ["entered", "begun", "durable", "finished", ("left the turnstile", 4)]
+    assert call.got == WORD.replace(b"native", b"acme/one") + STOP + DONE
+    bill = rooms.filed[0]
+    assert (bill.outcome, bill.status, bill.served_by) == (Outcome.DELIVERED, 200, "p0")
+    assert bill.charge_nano_usd == 10 * 1000 + 4 * 2000
+    assert bill.price_version == "v1"
+    assert bill.first_word_ms is not None
+    assert bill.ms >= bill.first_word_ms >= bill.gateway_ms >= 0
+
+
+def test_a_whole_answer_waits_for_its_waybill() -> None:
+    call, rooms, _, log = travel(Upstream(200, [WHOLE], kind=b"application/json"), stream=False)
+    assert log == ["entered", "durable", "answered", ("left the turnstile", 4)]
+    assert json.loads(call.got)["model"] == "acme/one"
+    assert rooms.filed[0].usage.output == 4
+
+
+def test_a_stranger_is_noted_in_the_ring_and_not_among_the_waybills() -> None:
+    _, rooms, _, log = travel(Upstream(200, []), prepare=lambda rooms, _: setattr(rooms, "stranger", True))
+    assert log == ["noted in the ring", ("refused", "token_unknown")]
+    assert rooms.filed == []
+
+
+def test_a_bad_body_has_a_waybill_with_its_caller() -> None:
+    _, rooms, _, log = travel(Upstream(200, []), messages="x")
+    assert log == ["durable", ("refused", "invalid_request")]
+    bill = rooms.filed[0]
+    assert (bill.outcome, bill.status, bill.code, bill.caller) == (Outcome.REFUSED, 400, "invalid_request", CALLER)
+
+
+def test_an_empty_plan_is_refused_with_its_exclusions_in_the_waybill() -> None:
+    _, rooms, _, log = travel(Upstream(200, []), order=0)
+    assert log == ["durable", ("refused", "model_not_supported")]
+    assert rooms.filed[0].plan.excluded[0].reason == "no_tools"
+    assert rooms.filed[0].fix == "add a provider"
+
+
+def test_when_every_provider_fails_the_waybill_has_each_attempt() -> None:
+    _, rooms, _, log = travel(Upstream(None, []), order=2)
+    assert log[-1] == ("refused", "provider_failed")
+    bill = rooms.filed[0]
+    assert (bill.outcome, bill.status) == (Outcome.FAILED, 502)
+    assert [a.provider for a in bill.attempts] == ["p0", "p1"]
+    assert log.index(("left the turnstile", None)) < log.index(("refused", "provider_failed"))
+
+
+def test_an_answer_cut_off_is_one_error_event_and_a_failed_waybill() -> None:
+    _, rooms, _, log = travel(Upstream(200, [WORD]))
+    assert log == ["entered", "begun", "durable", ("broken", "upstream_incomplete"), ("left the turnstile", 1)]
+    bill = rooms.filed[0]
+    assert (bill.outcome, bill.code) == (Outcome.FAILED, "upstream_incomplete")
+    assert bill.usage.estimated
+
+
+@pytest.mark.parametrize(("pieces", "status"), [([], 499), ([WORD], 200)])
+def test_a_caller_who_leaves_has_a_waybill_that_says_so(pieces: list, status: int) -> None:
+    def prepare(rooms, call):
+        def leave():
+            call.gone = True
+            call.on_gone()
+
+        asyncio.get_running_loop().call_later(0.02, leave)
+
+    upstream = Upstream(200, pieces, stop="hang")
+    _, rooms, _, _ = travel(upstream, prepare=prepare)
+    assert (rooms.filed[0].outcome, rooms.filed[0].status) == (Outcome.LEFT, status)
+    assert upstream.cancelled
+
+
+def test_nothing_is_finished_that_could_not_be_written_down() -> None:
+    _, _, _, log = travel(
+        Upstream(200, [WHOLE], kind=b"application/json"),
+        stream=False,
+        prepare=lambda rooms, _: setattr(rooms, "full", True),
+    )
+    assert log[-1] == ("refused", "ledger_unavailable")
+    assert "answered" not in log
+
+
+def test_a_bug_is_a_500_with_a_request_id_and_not_a_traceback(caplog) -> None:
+    def prepare(rooms, call):
+        rooms.plan = None
+
+    _, rooms, _, log = travel(Upstream(200, []), prepare=prepare)
+    assert log[-1] == ("refused", "internal_error")
+    assert "req_1" in caplog.text
+    assert rooms.filed[0].code == "internal_error"
+
+
+def test_explain_asks_the_same_questions_and_calls_nobody() -> None:
+    async def run():
+        _, _, house, _ = await asyncio.to_thread(travel, Upstream(200, [WORD, STOP, DONE]))
+        loop = asyncio.get_running_loop()
+        call = Call([], {"model": "acme/one", "messages": [{"role": "user", "content": "x"}], "max_tokens": 10}, loop)
+        return explain(call, house), call
+
+    said, call = asyncio.run(run())
+    assert said["would_succeed"] is True
+    assert said["predicted_nano_usd"] > 0
+    assert call.bill.attempts == []
+
+
+def test_explain_names_what_would_refuse_the_call_and_the_fix() -> None:
+    async def run():
+        _, _, house, _ = await asyncio.to_thread(travel, Upstream(200, []), order=0)
+        loop = asyncio.get_running_loop()
+        return explain(Call([], {"model": "acme/one", "messages": [{"role": "user", "content": "x"}]}, loop), house)
+
+    said = asyncio.run(run())
+    assert said["would_succeed"] is False
+    assert said["refused_by"]["code"] == "model_not_supported"
+    assert said["fix"] == "add a provider"
