@@ -28,8 +28,8 @@ from tidiness import (
 OURS = modules(SOURCES, ROOT / "tools")
 EVERYTHING = [*OURS, *modules(TESTS, ROOT / "examples", ROOT / "bench")]
 
-LAZY_IMPORTS = {"src/waypost/cli/lazy.py"}
-"""Modules that may import inside functions: what makes `waypost --help` quick."""
+LAZY_IMPORTS: set[str] = set()
+"""Modules that may import inside functions. None: the command line imports its commands by name when one is used."""
 
 WHOLE_APP_FOLDERS = {"clients", "contracts", "journeys", "support"}
 """Folders under tests/ that mirror no folder of the package: they try the whole of it."""

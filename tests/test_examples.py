@@ -1,0 +1,58 @@
+"""The examples, run as their README says, against a Waypost on its defaults."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+
+import pytest
+from environment import JAVASCRIPT
+from serving import Serving, serving
+from tidiness import ROOT
+
+EXAMPLES = ROOT / "examples"
+
+
+@pytest.fixture(scope="module")
+def waypost(tmp_path_factory) -> Serving:
+    with serving(tmp_path_factory.mktemp("examples") / "data") as server:
+        yield server
+
+
+def run_example(server: Serving, *command: str) -> str:
+    environ = os.environ | server.variables  # noqa: TID251 (for the example)
+    done = subprocess.run(command, cwd=EXAMPLES, env=environ, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def test_curl_alone_holds_a_conversation_and_reads_its_waybill(waypost) -> None:
+    said = run_example(waypost, "sh", "curl.sh")
+    assert '"chat.completion"' in said
+    assert "data: [DONE]" in said
+    assert '"would_succeed":true' in said.replace(" ", "")
+    assert '"outcome":"delivered"' in said.replace(" ", "")
+
+
+def test_the_openai_package_holds_a_conversation_and_shows_an_error_with_its_reason(waypost) -> None:
+    said = run_example(waypost, sys.executable, "chat.py")
+    assert "answered by practice-swift, waybill req_" in said
+    assert "unknown_policy: " in said
+    assert "   fix: " in said
+
+
+def test_its_javascript_twin_does_the_same(waypost, node, tmp_path) -> None:
+    # Node looks for packages beside the file.
+    tmp_path.joinpath("node_modules").symlink_to(JAVASCRIPT / "node_modules")
+    tmp_path.joinpath("chat.mjs").write_text((EXAMPLES / "chat.mjs").read_text())
+    said = run_example(waypost, node, str(tmp_path / "chat.mjs"))
+    assert "answered by practice-swift, waybill req_" in said
+    assert "unknown_policy: " in said
+
+
+def test_every_example_is_in_the_readme_beside_it() -> None:
+    readme = (EXAMPLES / "README.md").read_text()
+    assert [
+        path.name for path in EXAMPLES.iterdir() if path.name != "README.md" and f"({path.name})" not in readme
+    ] == []
