@@ -1,0 +1,240 @@
+"""The route table: what may be asked of us, by whom, and where.
+
+Everything that must agree with it is made from it: the door's dispatch, the cold routes' application, OpenAPI, the
+permission tests, and the words that no provider may be named after.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from enum import StrEnum
+from typing import Final, NamedTuple
+from urllib.parse import unquote
+
+from waypost.domain.callers import INFERENCE, SETTINGS
+from waypost.domain.endpoints import Provider
+from waypost.domain.problems import Refusal
+from waypost.domain.tables import nearest
+
+BODY_BYTES_MAX: Final = 64 * 1024
+"""Of routes that take a form rather than a conversation."""
+CHAT_PATH: Final = "/v1/chat/completions"
+PROVIDER_TEMPLATE: Final = "/{provider}/v1/chat/completions"
+"""And every provider's own paths: see ChatPaths."""
+SHOWN_PATH_CHARS_MAX: Final = 200
+
+
+class Auth(StrEnum):
+    """Whether a route asks who calls."""
+
+    NONE = "none"
+    OPTIONAL = "optional"
+    """Open to all, but a token that is shown must be good."""
+    TOKEN = "token"  # noqa: S105 (a word, no secret)
+
+
+class Route(NamedTuple):
+    """One row: a method on a path."""
+
+    method: str
+    template: str
+    """`{name}` is one segment, `{name:path}` is all that follows."""
+    name: str
+    """The operation's id in OpenAPI, and the name of its handler."""
+    summary: str
+    auth: Auth = Auth.TOKEN
+    scope: str | None = None
+    """What the token must be allowed to do; checked before the handler runs."""
+    hot: bool = False
+    """Answered on the event loop's own turn, without the web framework."""
+    hub: bool = False
+    """Hugging Face's Hub: its clients read refusals of these routes by the Hub's words."""
+    whole_body: bool = False
+    """Its body is a conversation: the server's own limit on bodies holds."""
+
+
+ROUTES: Final = (
+    Route("POST", CHAT_PATH, "chat", "Have a model answer a conversation", scope=INFERENCE, hot=True, whole_body=True),
+    Route(
+        "POST", PROVIDER_TEMPLATE, "chat_pinned", "The same at one provider, with that provider's own model id",
+        scope=INFERENCE, hot=True, whole_body=True,
+    ),
+    Route("POST", "/v1/explain", "explain", "Say what a conversation would do, without doing it", whole_body=True),
+    Route("GET", "/v1/models", "list_models", "The catalogue, or what the caller may call of it", Auth.OPTIONAL),
+    Route("GET", "/v1/models/{model:path}", "get_model", "One model and its providers", Auth.OPTIONAL),
+    Route("GET", "/v1/requests", "list_requests", "Past requests, newest first"),
+    Route("GET", "/v1/requests/{id}", "get_request", "The waybill of one request"),
+    Route("GET", "/api/whoami-v2", "whoami", "Who the token belongs to, and what it may do", hub=True),
+    Route("GET", "/api/models", "hub_models", "The catalogue as the Hub lists it", Auth.OPTIONAL, hub=True),
+    Route("GET", "/api/models/{model:path}", "hub_model", "One model as the Hub shows it", Auth.OPTIONAL, hub=True),
+    Route("GET", "/api/tasks", "hub_tasks", "Models by task, as the Hub lists them", Auth.NONE, hub=True),
+    Route(
+        "GET", "/api/settings/inference-providers", "get_preferences", "How the caller's requests are routed",
+        scope=SETTINGS,
+    ),
+    Route(
+        "PUT", "/api/settings/inference-providers", "put_preferences", "Change how the caller's requests are routed",
+        scope=SETTINGS,
+    ),
+    Route("GET", "/api/settings/tokens", "list_tokens", "The caller's tokens, without their secrets", scope=SETTINGS),
+    Route("POST", "/api/settings/tokens", "create_token", "A new token; its secret is shown once", scope=SETTINGS),
+    Route("DELETE", "/api/settings/tokens/{id}", "revoke_token", "Make a token invalid for good", scope=SETTINGS),
+    Route("GET", "/live", "live", "The process answers", Auth.NONE, hot=True),
+    Route("GET", "/ready", "ready", "It can take calls, or why not", Auth.NONE, hot=True),
+    Route("GET", "/metrics", "metrics", "Counters in Prometheus' text format", Auth.NONE, hot=True),
+    Route("GET", "/openapi.json", "openapi", "This surface, described", Auth.NONE),
+)  # fmt: skip
+
+LATER_SEGMENTS: Final = frozenset({
+    ".well-known", "assets", "auth", "chat", "chats", "console", "docs", "doctor", "favicon.ico", "help", "login",
+    "logout", "models", "oauth", "organisations", "overview", "providers", "requests", "robots.txt", "settings",
+    "sign-up", "static", "tokens", "usage", "users",
+})  # fmt: skip
+"""First path segments that the console and later rooms will use."""
+OWN_SEGMENTS: Final = LATER_SEGMENTS | {
+    route.template.split("/")[1] for route in ROUTES if route.template != PROVIDER_TEMPLATE
+}
+"""First path segments of ours. Settings refuse a provider with such a slug: its path would never be reached."""
+
+
+class Match(NamedTuple):
+    """The row a request belongs to, and what stood in its template's holes."""
+
+    route: Route
+    values: Mapping[str, str]
+
+
+class ChatPaths:
+    """Every path on which a conversation may be posted, for one set of providers.
+
+    `exact` answers most calls with one look-up: path → the provider it pins, None where it pins none.
+    """
+
+    def __init__(self, providers: Iterable[Provider] = ()) -> None:
+        self.exact: dict[str, str | None] = {CHAT_PATH: None}
+        self.slugs: list[str] = []
+        self._patterns: list[tuple[re.Pattern[str], str]] = []
+        for provider in providers:
+            self.slugs.append(provider.slug)
+            for path in dict.fromkeys((CHAT_PATH, *provider.native_paths)):
+                self._add(provider.slug, f"/{provider.slug}{path}")
+
+    def _add(self, slug: str, path: str) -> None:
+        before, hole, after = path.partition("{id}")
+        if hole:
+            self._patterns.append((re.compile(f"{re.escape(before)}.+{re.escape(after)}"), slug))
+        else:
+            self.exact[path] = slug
+
+    def with_id(self, path: str) -> str | None:
+        """The provider pinned by a path that holds a model's id, such as `/hf-inference/models/{id}/v1/…`."""
+        for pattern, slug in self._patterns:
+            if pattern.fullmatch(path):
+                return slug
+        return None
+
+    def holds(self, path: str) -> bool:
+        """Whether a conversation may be posted there."""
+        return path in self.exact or self.with_id(path) is not None
+
+
+def pattern(template: str) -> re.Pattern[str]:
+    """What paths a template covers."""
+    pieces = re.split(r"\{(\w+)(:path)?\}", template)
+    # split gives text, name, ":path" or None, text, …
+    out = re.escape(pieces[0])
+    for name, kind, text in zip(pieces[1::3], pieces[2::3], pieces[3::3], strict=True):
+        out += f"(?P<{name}>{'.+' if kind else '[^/]+'})" + re.escape(text)
+    return re.compile(out)
+
+
+_PATTERNS: Final = [(pattern(route.template), route) for route in ROUTES if route.template != PROVIDER_TEMPLATE]
+_PINNED: Final = next(route for route in ROUTES if route.template == PROVIDER_TEMPLATE)
+
+
+def find(method: str, raw_path: str, chats: ChatPaths) -> Match:
+    """The row for a request. `raw_path` is as sent, percent-encoded.
+
+    Raises Refusal `not_found`, naming the nearest route, or `method_not_allowed`, with Allow.
+    """
+    rows = _rows(method, raw_path, chats)
+    match = rows.get("GET" if method == "HEAD" else method)
+    if match is None:
+        raise _method_not_allowed(method, unquote(raw_path), _allow(rows))
+    return match
+
+
+def allow_on(raw_path: str, chats: ChatPaths) -> str:
+    """The value of Allow for a path. Raises Refusal `not_found`."""
+    if raw_path == "*":
+        return _allow(dict.fromkeys(route.method for route in ROUTES))
+    return _allow(_rows("OPTIONS", raw_path, chats))
+
+
+def _rows(method: str, raw_path: str, chats: ChatPaths) -> dict[str, Match]:
+    """Every row of a path, by method; at least one."""
+    path = unquote(raw_path)
+    rows = {route.method: Match(route, found.groupdict()) for p, route in _PATTERNS if (found := p.fullmatch(path))}
+    if not rows and chats.holds(raw_path):
+        rows = {"POST": Match(_PINNED, {})}
+    if not rows:
+        raise _not_found(method, path, chats)
+    return rows
+
+
+def _allow(methods: Iterable[str]) -> str:
+    named = list(methods)
+    return ", ".join([*named, *(["HEAD"] if "GET" in named else []), "OPTIONS"])
+
+
+def _method_not_allowed(method: str, path: str, allow: str) -> Refusal:
+    return Refusal(
+        "method_not_allowed",
+        f"{method} is not served on {_shown(path)}.",
+        why=f"this path takes {allow}",
+        fix=f"Use {allow.split(', ', 1)[0]}.",
+        headers=(("allow", allow),),
+        extra={"allow": allow.split(", ")},
+    )
+
+
+def _not_found(method: str, path: str, chats: ChatPaths) -> Refusal:
+    first = path.split("/")[1] if path.startswith("/") else ""
+    if first and first not in OWN_SEGMENTS and path.endswith("/chat/completions") and path != "/chat/completions":
+        near = _nearest_provider_path(first, path, chats)
+    else:
+        near = _nearest_route(method, path)
+    return Refusal(
+        "not_found",
+        f"There is nothing at {_shown(path)}.",
+        why="no route has this path",
+        fix=f"Did you mean {near}?" if near else "See /openapi.json for every route.",
+        extra={"nearest": near} if near else {},
+    )
+
+
+def _nearest_provider_path(first: str, path: str, chats: ChatPaths) -> str | None:
+    if first in chats.slugs:
+        own = [one for one, slug in chats.exact.items() if slug == first]
+        return f"POST {nearest(path, own) or own[0]}"
+    slug = nearest(first, chats.slugs)
+    return f"POST /{slug}{CHAT_PATH}" if slug else f"POST {CHAT_PATH}"
+
+
+def _nearest_route(method: str, path: str) -> str | None:
+    """A wrong base path (no `/v1`, or two) is the usual mistake; a method that fits goes first."""
+    words = path.rstrip("/")
+    for guess in (words, f"/v1{words}", words.replace("/v1/v1/", "/v1/", 1), words.replace("/api/v1/", "/v1/", 1)):
+        fits = [route for p, route in _PATTERNS if p.fullmatch(guess)]
+        if fits:
+            best = next((route for route in fits if route.method == method), fits[0])
+            return f"{best.method} {guess if '{' in best.template else best.template}"
+    templates = {route.template: route for _, route in _PATTERNS}
+    near = nearest(path, templates)
+    return f"{templates[near].method} {near.replace(':path', '')}" if near else None
+
+
+def _shown(path: str) -> str:
+    text = "".join(c if c.isprintable() else "?" for c in path)
+    return text if len(text) <= SHOWN_PATH_CHARS_MAX else text[: SHOWN_PATH_CHARS_MAX - 1] + "…"
