@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 from waypost.domain.kinds import PROXY_URL
-from waypost.domain.tables import Fault, Place, did_you_mean, dotted, read_given, read_one, settings_of
+from waypost.domain.tables import Fault, Place, did_you_mean, dotted, nearest, read_given, read_one, settings_of
 from waypost.settings_file import FILE_VARIABLE, Document, home_folder
 from waypost.settings_table import SECTIONS
 
@@ -84,10 +84,11 @@ def _read_environment(environment: Mapping[str, str], layers: Layers) -> None:
             kind = settings_of(SECTIONS[section])[name][0]
             place = Place(ENVIRONMENT, variable, layers.faults)
             layers.lay(section, read_one(kind, value, place, name), f"{ENVIRONMENT} {variable}")
+    known = {variable.removeprefix(PREFIX): variable for variable in (*VARIABLES, FILE_VARIABLE)}
     for variable in environment:
-        meant = did_you_mean(variable, [*VARIABLES, FILE_VARIABLE]) if variable.startswith(PREFIX) else ""
-        if meant and variable not in VARIABLES and variable != FILE_VARIABLE:
-            layers.notes.append(f"{variable} sets nothing{meant}")
+        near = nearest(variable.removeprefix(PREFIX), known) if variable.startswith(PREFIX) else None
+        if near is not None and known[near] != variable:
+            layers.notes.append(f"{variable} sets nothing; did you mean {known[near]}?")
 
 
 def _read_command_line(overrides: Mapping[str, Any], layers: Layers) -> None:

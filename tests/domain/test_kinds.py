@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import datetime
+from datetime import UTC, date, datetime
 
 import pytest
 
@@ -14,7 +14,7 @@ GOOD = [
     (kinds.FLAG, True, True),
     (kinds.one_of("a", "b"), "b", "b"),
     (kinds.list_of(kinds.LINE), ["a", "a", "b"], ("a", "b")),
-    (kinds.ISO_DATE, datetime.date(2026, 6, 1), "2026-06-01"),
+    (kinds.ISO_DATE, date(2026, 6, 1), "2026-06-01"),
     (kinds.ISO_DATE, "2026-06-01", "2026-06-01"),
     (kinds.USD_PER_MILLION, "0.10", 100_000_000),
     (kinds.USD_PER_MILLION, 3, 3_000_000_000),
@@ -38,20 +38,24 @@ BAD = [
     (kinds.one_of("a", "b"), ["c", "A", 1]),
     (kinds.list_of(kinds.LINE), ["a", [1], [""], {"a": 1}]),
     (kinds.LINE, ["", "a\nb", "\x00", 3]),
-    (kinds.ISO_DATE, ["yesterday", "2026-13-01", datetime.datetime(2026, 6, 1, tzinfo=datetime.UTC), 5]),
+    (kinds.ISO_DATE, ["yesterday", "2026-13-01", datetime(2026, 6, 1, tzinfo=UTC), 5]),
     (kinds.USD_PER_MILLION, [-1, "1e9", "nan", True, "free", None, [1]]),
     (kinds.USD_PER_REQUEST, ["1.01", -1, "x", True]),
     (
         kinds.BASE_URL,
-        ["example.com", "ftp://a/", "https://", "https://u:p@a/", "https://a/?q", "https://a/#f", "https://a b/"]
-        + ["https://a:0/", "https://a:99999/", "https://ä/", 5],
+        (
+            *("example.com", "ftp://a/", "https://", "https://u:p@a/", "https://a/?q", "https://a/#f", "https://a b/"),
+            *("https://a:0/", "https://a:99999/", "https://ä/", 5),
+        ),
     ),
     (kinds.ORIGIN, ["https://a/path", "a", "https://u@a", 1]),
     (kinds.PROXY_URL, ["https://a", "http://a/path", "a:3128", 1]),
     (
         kinds.HEADERS,
-        [{"authorization": "Bearer x"}, {"X-API-Key": "x"}, {"host": "a"}, {"a b": "c"}, {"a": "b\r\nc: d"}]
-        + [{"a": ""}, {"a": 1}, "a: b", {"": "a"}],
+        (
+            *({"authorization": "Bearer x"}, {"X-API-Key": "x"}, {"host": "a"}, {"a b": "c"}, {"a": "b\r\nc: d"}),
+            *({"a": ""}, {"a": 1}, "a: b", {"": "a"}),
+        ),
     ),
     (kinds.MODEL, ["one", "acme/one:fastest", "acme/../x", "acme/..", "a/b/c", "/one", "acme/", "a b/c", 1]),
     (kinds.PROVIDER_SLUG, ["Alpha", "-a", "a-", "a_b", "a/b", "", "a" * 41]),

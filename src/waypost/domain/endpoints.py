@@ -38,7 +38,7 @@ class Provider:
     """Path after `base_url`; `{id}` in it stands for the model's id there."""
     native_paths: tuple[str, ...] = ()
     """Paths that Hugging Face's clients send after `/{slug}`, such as `/openai/v1/chat/completions`."""
-    headers: tuple[tuple[str, str], ...] = ()
+    headers: tuple[tuple[str, str], ...] = field(default=(), repr=False)
     drop_fields: tuple[str, ...] = ()
     """Top-level request fields this provider refuses (Cerebras answers 400 to `store`)."""
     schema_shape: str = "openai"
