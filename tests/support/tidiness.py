@@ -17,7 +17,7 @@ FUNCTION_LINES_MAX = 50
 MODULE_LINES_MAX = 400
 PARAMETERS_MAX = 6
 VAGUE_NAMES = re.compile(
-    r"(^|_)(utils?|helpers?|managers?|common|misc|stuff|base_handler|handlers?|processor|impl|core|shared|lib)(_|$)"
+    r"(^|_)(utils?|helpers?|managers?|common|misc|stuff|base_handler|processor|impl|core|shared|lib)(_|$)"
 )
 MARKS = re.compile(r"\b(TODO|FIXME|XXX|HACK|NotImplementedError)\b|pytest\.(mark\.)?(skip|skipif|xfail|importorskip)\b")
 EXECUTORS = frozenset({"execute", "executemany", "executescript", "prepare"})
