@@ -44,6 +44,13 @@ class Wanted(NamedTuple):
     """Which of every so many calls."""
     percent: float = 100.0
 
+    @property
+    def text(self) -> str:
+        """As it would be asked for."""
+        often = f"@1/{self.every}" if self.every > 1 else f"@{self.percent:g}%" if self.percent < 100 else ""
+        argument = f"={self.argument}" if self.argument != FAULTS[self.name].argument else ""
+        return self.name + argument + often
+
     def strikes(self, slug: str, call_number: int) -> bool:
         """Whether it strikes the call of that number, counted from 1."""
         if self.percent < 100:
@@ -122,11 +129,12 @@ FAULTS: Final[dict[str, Fault]] = {
     "status_500": Fault(before.status, "500", "Answers 500."),
     "status_503": Fault(before.status, "503", "Answers 503."),
     "status_408": Fault(before.status, "408", "Answers 408."),
-    "rate_limited": Fault(before.rate_limited, "30", "Answers 429. Retry-After: the argument, `date`, `date:90` or `none`."),
+    "rate_limited": Fault(before.rate_limited, "30", "Answers 429; Retry-After as given, `date`, `date:90` or `none`."),
     "refuses_key": Fault(before.status, "401", "Refuses the key with 401, or 403."),
     "bad_request_400": Fault(before.status, "400", "Says that the request is wrong."),
     "not_found_404": Fault(before.status, "404", "Does not know the model."),
     "too_large_413": Fault(before.status, "413", "Finds the request too large."),
+    "early_413": Fault(before.status, "413", "Answers 413 before a body over 64 KiB has come."),
     "unprocessable_422": Fault(before.status, "422", "Cannot process the request."),
     "context_too_long": Fault(before.context_too_long, "4096", "Answers 400 context_length_exceeded."),
     "error_in_200": Fault(before.error_in_200, "500", "Answers 200 with an error as its JSON body."),

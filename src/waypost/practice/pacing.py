@@ -74,12 +74,17 @@ class Wheel:
         self._timer = None
         now = self._loop.time()
         self._reached = max(self._armed, math.floor(now / self._tick_seconds))
+        while self._order and self._order[0] <= self._reached:
+            slot = heappop(self._order)
+            for one in tuple(self._slots.pop(slot)):
+                if one.slot == slot:
+                    self._wake(one, now)
+        self._arm()
+
+    def _wake(self, one: Waiting, now: float) -> None:
+        """One that fails takes nobody with it."""
+        one.slot = 0
         try:
-            while self._order and self._order[0] <= self._reached:
-                slot = heappop(self._order)
-                for one in tuple(self._slots.pop(slot)):
-                    if one.slot == slot:
-                        one.slot = 0
-                        one.tick(now)
-        finally:
-            self._arm()
+            one.tick(now)
+        except Exception as error:  # noqa: BLE001 (told to the loop, as it would be from a timer of its own)
+            self._loop.call_exception_handler({"message": "a practice reply failed", "exception": error})
