@@ -101,8 +101,8 @@ class Reception:
         hub = Hub(lambda: current.catalogue, lambda: current.planner)
         all_handlers = dict.fromkeys((row.name for row in ROUTES), _nobody)
         all_handlers |= {**self.models.handlers(), **hub.handlers(), **handlers}
-        chats = ChatPaths(current.catalogue.providers.values())
-        self.app = cold_app(gate, all_handlers, lambda: chats)
+        self.chats = ChatPaths(current.catalogue.providers.values())
+        self.app = cold_app(gate, all_handlers, lambda: self.chats)
 
     def next_id(self) -> str:
         self.count += 1
