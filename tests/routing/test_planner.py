@@ -113,6 +113,13 @@ def test_callers_with_equal_rights_but_other_objects_are_planned_apart_and_alike
         assert roads.order() == ["alpha", "beta"]
 
 
+def test_rights_that_were_freed_are_never_mistaken_for_new_ones_at_the_same_place() -> None:
+    roads = Crossroads(TWO)
+    for _ in range(20):
+        assert roads.order(None, caller(Preferences(disabled=frozenset({"alpha", "beta"})))) == []
+        assert roads.order(None, caller(Preferences(disabled=frozenset({"beta"})))) == ["alpha"]
+
+
 def test_a_change_of_preferences_takes_effect_with_the_next_call() -> None:
     roads = Crossroads(TWO)
     before = caller(Preferences())

@@ -137,6 +137,15 @@ def test_failures_of_several_workers_together_open_the_circuit_in_all_of_them() 
     assert seen(two).state == seen(one).state == "well"
 
 
+def test_failures_before_a_call_that_was_served_are_not_told() -> None:
+    clock = Clock()
+    one, two = Pulse(clock), Pulse(clock)
+    call(two, SERVED)
+    call(one, *[FAILED] * 4, SERVED, FAILED)
+    two.merge(one.deltas())
+    assert seen(two).failures == seen(one).failures == 1
+
+
 def test_two_workers_come_to_the_same_speed() -> None:
     clock = Clock()
     one, two = Pulse(clock), Pulse(clock)

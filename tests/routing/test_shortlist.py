@@ -129,6 +129,12 @@ def test_a_long_request_waits_for_the_one_that_has_room_only_if_no_other_may_tak
     assert roads.order(input_tokens_max=20_000) == []
 
 
+def test_an_endpoint_that_is_too_small_and_rests_is_too_small_because_waiting_will_not_help() -> None:
+    roads = Crossroads(SIZES)
+    roads.end("alpha", CallResult("rest", retry_after_seconds=20))
+    assert roads.excluded(input_tokens_max=5_000) == {"alpha": "context_too_long"}
+
+
 def test_cheapest_follows_the_size_of_each_request() -> None:
     roads = Crossroads(model(endpoint("alpha", price=usd(1.0, 2.0)), endpoint("beta", price=usd(0.1, 5.0))))
     assert roads.order("cheapest", input_tokens_max=400) == ["alpha", "beta"]

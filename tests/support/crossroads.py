@@ -78,6 +78,7 @@ class Crossroads:
         self.clock = Clock()
         self.dice = Dice()
         self.pulse = Pulse(self.clock)
+        self.who = caller()
         slugs = {e.provider for m in models for e in m.endpoints}
         rows = [providers.get(slug) or provider(slug) for slug in sorted(slugs)]
         rows += [row for slug, row in providers.items() if slug not in slugs]
@@ -85,7 +86,7 @@ class Crossroads:
         self.planner = Planner(self.catalogue, self.pulse, self.clock, self.dice, settings)
 
     def plan(self, tag: str | None = None, who: Caller | None = None, model: str = "acme/one", **more: Any) -> Any:
-        return self.planner.plan(ask(model, tag, **more), who or caller())
+        return self.planner.plan(ask(model, tag, **more), who or self.who)
 
     def order(self, *args: Any, **more: Any) -> list[str]:
         return [candidate.provider.slug for candidate in self.plan(*args, **more).order]
