@@ -66,6 +66,7 @@ def test_keys_are_written_as_toml_writes_them(key, name, whole_key) -> None:
 
 def test_a_fault_is_one_line_whatever_stands_in_it() -> None:
     assert Fault("f", "a", "b\nc").line == "f: a b c"
+    assert Fault("f", "ä", "\x1b[2J\x9b").line == r"f: ä \x1b[2J\x9b"
     assert "\n" not in shown("a\nb")
     assert len(shown("x" * 500)) == 40
 

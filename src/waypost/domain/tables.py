@@ -41,7 +41,9 @@ class Fault(NamedTuple):
     @property
     def line(self) -> str:
         """How a person reads it."""
-        return " ".join(f"{self.where}: {self.key} {self.message}".split())
+        line = " ".join(f"{self.where}: {self.key} {self.message}".split())
+        # A file may hold anything, and a terminal obeys some of it.
+        return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in line)
 
 
 class Place(NamedTuple):

@@ -176,5 +176,5 @@ def _with_free_slug(found: Found, before: list[Found]) -> Found:
 
 
 def _quoted(text: str) -> str:
-    """A TOML key or text. JSON's escapes are TOML's, but for DEL."""
-    return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")
+    """A TOML key or text: JSON's escapes are TOML's."""
+    return json.dumps(text, ensure_ascii=False)

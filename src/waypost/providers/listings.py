@@ -13,7 +13,7 @@ from typing import Any, Final, NamedTuple
 
 from waypost.domain.chat import Need
 from waypost.domain.endpoints import Endpoint, Model, Sheet
-from waypost.domain.kinds import MODEL_ID, SLUG
+from waypost.domain.kinds import MODEL_ID, SLUG, TEXT
 from waypost.providers.known import KNOWN_BY_SLUG
 from waypost.providers.listed import (
     OUTPUT_MODALITY_WORDS,
@@ -27,7 +27,7 @@ from waypost.providers.listed import (
 )
 
 NOT_IN_IDS: Final = re.compile(r"[^A-Za-z0-9._-]+")
-TEXT: Final = ("text",)
+TEXT_ALONE: Final = ("text",)
 STATUSES: Final = ("live", "staging", "error")
 CHAT_TASK: Final = "conversational"
 
@@ -68,7 +68,7 @@ def hub_ids(document: object) -> dict[str, str]:
     return {
         hub_id: entry["providerId"]
         for hub_id, entry in task.items()
-        if isinstance(entry, Mapping) and isinstance(entry.get("providerId"), str) and entry["providerId"]
+        if isinstance(entry, Mapping) and isinstance(entry.get("providerId"), str) and TEXT.match(entry["providerId"])
     }
 
 
@@ -103,7 +103,7 @@ def provider_sheet(document: object, known: Mapping[str, str], origin: Origin) -
     spelled = {model.casefold(): model for model in known.values()}
     for item in _objects(items_of(document), left_out):
         native = item.get("id", item.get("name"))
-        if not isinstance(native, str) or not native.strip():
+        if not isinstance(native, str) or not TEXT.match(native):
             left_out["without a usable id"] += 1
         elif not is_chat(item, native):
             left_out["no chat model"] += 1
@@ -120,11 +120,15 @@ def our_id(slug: str, native: str) -> str:
     """A model id for what a provider calls by its own name: `publisher/name`, with nothing that looks like a tag."""
     if MODEL_ID.match(native):
         return native
-    parts = [part for part in native.removesuffix(":latest").removesuffix(".gguf").split("/") if part]
-    publisher = parts[0] if len(parts) == 2 else slug
-    name = NOT_IN_IDS.sub("-", parts[-1]).strip(".-")[:128] if parts else ""
-    candidate = f"{NOT_IN_IDS.sub('-', publisher).strip('.-')}/{name}"
+    parts = native.removesuffix(":latest").removesuffix(".gguf").split("/")
+    publisher = parts[0] if len(parts) == 2 and parts[0] else slug
+    name = _id_part(parts[-1])[:128]
+    candidate = f"{_id_part(publisher)}/{name}"
     return candidate if MODEL_ID.match(candidate) else f"{slug}/{name or 'model'}"
+
+
+def _id_part(text: str) -> str:
+    return NOT_IN_IDS.sub("-", text).strip(".-")
 
 
 def _objects(items: list[Any], left_out: Counter[str]) -> Iterator[Mapping[str, Any]]:
@@ -223,8 +227,8 @@ def _model(model_id: str, endpoints: tuple[Endpoint, ...], item: Mapping[str, An
         model_id,
         endpoints,
         created=created if type(created) is int and created > 0 else 0,
-        input_modalities=modalities_of(item) or TEXT,
-        output_modalities=modalities_of(item, OUTPUT_MODALITY_WORDS) or TEXT,
+        input_modalities=modalities_of(item) or TEXT_ALONE,
+        output_modalities=modalities_of(item, OUTPUT_MODALITY_WORDS) or TEXT_ALONE,
     )
 
 
