@@ -19,7 +19,6 @@ from contextlib import suppress
 from typing import Final, cast
 
 from waypost.domain.problems import Problem
-from waypost.wire.http11_hangup import hung_up
 from waypost.wire.http11_heads import read_head, unfinished_trouble
 from waypost.wire.http11_messages import Request, status_line
 from waypost.wire.http11_refusals import internal_error, overloaded, too_slow
@@ -28,6 +27,7 @@ from waypost.wire.http11_traffic import NEVER, Traffic
 from waypost.wire.http11_uploads import Upload
 
 HEAD_END: Final = b"\r\n\r\n"
+EMPTY_LINE: Final = b"\r\n"
 CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
 RESET_ON_CLOSE: Final = struct.pack("ii", 1, 0)
 REFUSED_CONNECTIONS_MAX: Final = 256
@@ -53,7 +53,6 @@ class Connection(asyncio.Protocol):
         "_full",
         "_held",
         "_keep_alive",
-        "_paused",
         "_peer",
         "_reply",
         "_secure",
@@ -78,7 +77,6 @@ class Connection(asyncio.Protocol):
         self._busy = False
         """What comes now has to wait: a call runs, the client does not read, or it is not yet its turn."""
         self._full = False
-        self._paused = False
         self._ending = False
         """Nothing that comes is read as HTTP any more."""
         self.deadline = NEVER
@@ -135,7 +133,7 @@ class Connection(asyncio.Protocol):
         if self._ending:
             return
         if reply is None:
-            self._next()
+            self._go_on()
             return
         self.deadline = NEVER
         if reply.on_room is not None:
@@ -204,14 +202,17 @@ class Connection(asyncio.Protocol):
             self._call(upload.request)
 
     def _keep_for_later(self, data: bytes) -> None:
-        """What came before its turn. Beyond the limit we stop reading, and the server looks for the client's end."""
-        if self._ending:
+        """What came before its turn.
+
+        A client that sends too much of it gets no more turns: we read on, or we would not notice it leaving, but
+        throw away what we read.
+        """
+        if self._ending or not self._keep_alive:
             return
         self._held += data
-        if len(self._held) > self._traffic.limits.pipelined_bytes_max and not self._paused:
-            self._paused = True
-            self._transport.pause_reading()
-            self._traffic.deaf.add(self)
+        if len(self._held) > self._traffic.limits.pipelined_bytes_max:
+            self._held.clear()
+            self._keep_alive = False
 
     # Calling and replying.
 
@@ -252,11 +253,8 @@ class Connection(asyncio.Protocol):
 
     def reply_done(self) -> None:
         self._end_call()
-        if self._keep_alive and not self._traffic.draining:
-            if not self._full:
-                self._next()
-        else:
-            self._close()
+        if not self._full or not self._keep_alive:
+            self._go_on()
 
     def reply_aborted(self, *, reset: bool) -> None:
         self._end_call()
@@ -278,9 +276,12 @@ class Connection(asyncio.Protocol):
         upload.release()
         self._upload = None
 
-    def _next(self) -> None:
-        """The connection is free: whatever was pipelined comes in its own turn of the loop."""
+    def _go_on(self) -> None:
+        """The connection is free, or at its end. Whatever was pipelined comes in its own turn of the loop."""
         traffic = self._traffic
+        if traffic.draining or not self._keep_alive:
+            self._close()
+            return
         self.deadline = traffic.idle_until if self._upload is None else traffic.now + traffic.limits.body_check_seconds
         if self._held:
             asyncio.get_running_loop().call_soon(self._advance)
@@ -293,15 +294,10 @@ class Connection(asyncio.Protocol):
         block = bytes(self._held)
         self._held.clear()
         self._busy = False
-        self.data_received(block)
-        if self._paused and len(self._held) <= self._traffic.limits.pipelined_bytes_max:
-            self._read_on()
-
-    def _read_on(self) -> None:
-        if self._paused:
-            self._paused = False
-            self._traffic.deaf.discard(self)
-            self._transport.resume_reading()
+        if not self._keep_alive:
+            self._close()
+        elif block:
+            self.data_received(block)
 
     # Ending.
 
@@ -315,7 +311,6 @@ class Connection(asyncio.Protocol):
         self._held.clear()
         if self._upload is not None:
             self._drop_upload(self._upload)
-        self._read_on()
         if self._transport.can_write_eof():
             with suppress(OSError):  # the client may have reset the connection meanwhile
                 self._transport.write_eof()
@@ -362,7 +357,7 @@ class Connection(asyncio.Protocol):
             self.kill()
         elif self._upload is not None:
             self._check_rate(self._upload, now)
-        elif self._held:
+        elif self._held and self._held != EMPTY_LINE:
             self._refuse(too_slow("The head", limits.header_seconds_max), None)
         elif self._transport.get_write_buffer_size():
             self.kill()
@@ -376,9 +371,3 @@ class Connection(asyncio.Protocol):
             self._refuse(problem, upload.request)
         else:
             self.deadline = now + self._traffic.limits.body_check_seconds
-
-    def look_for_end(self) -> None:
-        """While we do not read, a client's end shows only when asked for."""
-        sock = self._transport.get_extra_info("socket")
-        if sock is not None and hung_up(sock.fileno()):
-            self.kill()

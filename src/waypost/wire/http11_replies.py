@@ -171,6 +171,8 @@ class Reply:
 
     def _write_unusual(self, data: bytes) -> None:
         """Bytes that take the head along, or travel without chunk framing, or not at all."""
+        if self.finished or self.gone:
+            return
         if not self.started:
             raise RuntimeError("this reply has not begun")
         head, self._head = self._head, b""

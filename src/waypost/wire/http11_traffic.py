@@ -26,7 +26,6 @@ class Watched(Protocol):
     deadline: float
 
     def overdue(self, now: float) -> None: ...
-    def look_for_end(self) -> None: ...
     def drain(self) -> None: ...
     def cut(self) -> None: ...
     def kill(self) -> None: ...
@@ -39,8 +38,6 @@ class Traffic:
         self.site = site
         self.limits = limits
         self.connections: set[Watched] = set()
-        self.deaf: set[Watched] = set()
-        """Connections that do not read for now, and so would not notice that the client left."""
         self.in_flight = 0
         self.in_flight_max = limits.in_flight_max
         """0 while the loop lags."""
@@ -94,7 +91,6 @@ class Traffic:
 
     def leave(self, connection: Watched) -> None:
         self.connections.discard(connection)
-        self.deaf.discard(connection)
         if self._empty is not None and not self.connections:
             self._empty.set()
 
@@ -126,5 +122,3 @@ class Traffic:
     def _sweep(self, now: float) -> None:
         for connection in [each for each in self.connections if each.deadline <= now]:
             connection.overdue(now)
-        for connection in tuple(self.deaf):
-            connection.look_for_end()
