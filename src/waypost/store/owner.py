@@ -3,47 +3,76 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Callable
 from typing import Any
 
 from waypost.domain.problems import Problem
 from waypost.domain.pulse import PulseDelta
 from waypost.domain.waybill import Waybill
-from waypost.store.books import Change, Counter, StoreSettings, Verdict
-from waypost.store.sqlite.folder import FolderLock, open_reader, open_writer
-from waypost.store.sqlite.identities import changes_since, last_seq
-from waypost.store.sqlite.writer import Batch, Order, Writer
+from waypost.store.books import Change, Counter, StoreSettings, Verdict, ledger_unavailable
+from waypost.store.clock import unix_ms
+from waypost.store.counters import Ask, Counters, Grant
+from waypost.store.listeners import Listeners
+from waypost.store.office import LOCAL, Line, Office
+from waypost.store.readings import SAVE_SECONDS, Shelf
+from waypost.store.rows import Row
+from waypost.store.settling import settle
+from waypost.store.sqlite.folder import FolderLock, open_writer
+from waypost.store.sqlite.readings_table import kept_readings
+from waypost.store.sqlite.scribe import Batch, Order, Sheet
+from waypost.store.sqlite.writer import Hooks, Writer
 
-
-def unix_ms() -> int:
-    """The wall clock."""
-    return time.time_ns() // 1_000_000
+GONE = "The data folder's disk failed in the middle of a write."
 
 
 class Owner:
-    """`Books` in the process that holds the only write connection."""
+    """`Books` in the process that holds the only write connection. Made inside a running event loop.
+
+    Raises DataError where the folder cannot be used.
+    """
 
     writer = 0
 
     def __init__(self, settings: StoreSettings, clock_ms: Callable[[], int] = unix_ms) -> None:
         self._settings = settings
-        self._clock_ms = clock_ms
+        self._loop = asyncio.get_running_loop()
         self._lock = FolderLock(settings.folder)
         self._lock.take()
-        self._loop = asyncio.get_running_loop()
-        self._writer = Writer(
-            open_writer(settings.folder), self._committed, self._died, clock_ms, settings.retry_seconds_max
-        )
-        self._reader = open_reader(settings.folder)
-        self._seq = last_seq(self._reader)
-        self._change_callbacks: list[Callable[[list[Change]], None]] = []
-        self._fatal_callback: Callable[[BaseException], None] | None = None
-        self._used: dict[str, tuple[int, int]] = {}
+        connection = open_writer(settings.folder, self._lock)
+        self._shelf = Shelf(kept_readings(connection))
+        hooks = Hooks(self._committed, self._changed_elsewhere, self._died)
+        self._writer = Writer(connection, settings, clock_ms, hooks)
+        self._office = Office(self)
+        self.counters = Counters(lambda: clock_ms() / 1000, self._office)
+        self._changes: Listeners[Change] = Listeners([])
+        self._pulse: Listeners[PulseDelta] = Listeners(self._shelf.everything())
+        self._on_fatal: Callable[[BaseException], None] | None = None
+        self._broken: Problem | None = None
+        self._saving = self._loop.call_later(SAVE_SECONDS, self._save_readings)
         self._writer.start()
+
+    async def listen(self) -> None:
+        """Open `owner.sock` for workers and the command line."""
+        await self._office.listen(self._settings.folder)
+
+    def on_fatal(self, callback: Callable[[BaseException], None]) -> None:
+        """Call back when nobody knows any more what is written: the process must end with 75 and load anew."""
+        self._on_fatal = callback
+
+    def on_silent(self, callback: Callable[[int], None]) -> None:
+        """Call back with the pid of a worker that did not acknowledge a change within a second: it must be killed."""
+        self._office.on_silent = callback
+
+    @property
+    def worker_pids(self) -> list[int]:
+        """The workers that are connected now."""
+        return [line.pid for line in self._office.workers]
 
     def file(self, waybill: Waybill) -> asyncio.Future[None]:
         future: asyncio.Future[None] = self._loop.create_future()
+        if self._broken is not None:
+            future.set_exception(self._broken)
+            return future
         self._writer.bills.append((waybill, future))
         self._writer.ring()
         return future
@@ -53,78 +82,101 @@ class Owner:
         self._writer.ring()
 
     def try_take(self, counter: Counter, amount: int) -> Verdict | None:
-        now = self._clock_ms() // 1000
-        window = now // counter.window_seconds if counter.window_seconds else 0
-        seen, used = self._used.get(counter.key, (window, 0))
-        used = used if seen == window else 0
-        reset = counter.window_seconds - now % counter.window_seconds if counter.window_seconds else 0
-        if used + amount > counter.limit:
-            return Verdict(False, max(0, counter.limit - used), reset)
-        self._used[counter.key] = (window, used + amount)
-        return Verdict(True, counter.limit - used - amount, reset)
+        return self.counters.try_take(counter, amount)
 
     async def take(self, counter: Counter, amount: int) -> Verdict:
-        verdict = self.try_take(counter, amount)
-        if verdict is None:
-            raise AssertionError("the owner decides at once")
-        return verdict
+        answer: asyncio.Future[Grant] = self._loop.create_future()
+        self.counters.ask(Ask(LOCAL, counter, amount, max(1, amount), answer))
+        return Verdict(*(await answer)[:3])
 
     def give(self, counter: Counter, amount: int) -> None:
-        window, used = self._used.get(counter.key, (0, 0))
-        self._used[counter.key] = (window, max(0, used - amount))
+        self.counters.give(counter, amount)
 
     async def run(self, command: str, args: dict[str, Any]) -> Any:
-        future: asyncio.Future[Any] = self._loop.create_future()
-        self._writer.orders.append(Order(command, args, future))
+        if self._broken is not None:
+            raise self._broken
+        done: asyncio.Future[Any] = self._loop.create_future()
+        self._writer.orders.append(Order(command, args, done))
         self._writer.ring()
-        return await future
+        result = await done
+        await self._office.all_know()
+        return result
 
     def on_changes(self, callback: Callable[[list[Change]], None]) -> None:
-        self._change_callbacks.append(callback)
+        self._changes.add(callback)
 
     def on_pulse(self, callback: Callable[[list[PulseDelta]], None]) -> None:
-        """Readings of other processes: there are none yet."""
+        self._pulse.add(callback)
 
     def send_pulse(self, deltas: list[PulseDelta]) -> None:
-        """Nobody to tell yet."""
-
-    def on_fatal(self, callback: Callable[[BaseException], None]) -> None:
-        """Call back when nothing can be written any more and nobody knows what was: the process must end with 75."""
-        self._fatal_callback = callback
+        if deltas:
+            self._shelf.put(deltas)
+            self._office.tell_readings(deltas, None)
 
     async def close(self) -> None:
         """Write what is queued and let the folder go."""
+        self._save_readings()
+        self._saving.cancel()
+        self._office.close()
         await asyncio.to_thread(self._writer.stop)
-        self._reader.close()
+        self._broken = self._broken or ledger_unavailable("The data folder is closed.")
         self._lock.release()
+
+    # What the office needs.
+
+    def take_rows(self, rows: list[Row], strangers: list[Row], line: Line) -> None:
+        """A worker's waybills."""
+        self._writer.sheets.append(Sheet(rows, strangers, line))
+        self._writer.ring()
+
+    def felt(self, deltas: list[PulseDelta], line: Line) -> None:
+        """A worker's readings."""
+        self._shelf.put(deltas)
+        self._office.tell_readings(deltas, line)
+        self._pulse.tell(deltas)
+
+    def readings(self) -> list[PulseDelta]:
+        """The newest of every endpoint."""
+        return self._shelf.everything()
+
+    # From the writer thread.
 
     def _committed(self, batch: Batch) -> None:
         self._loop.call_soon_threadsafe(self._resolve, batch)
 
-    def _resolve(self, batch: Batch) -> None:
-        for _, future in batch.bills:
-            _settle(future, batch.problem)
-        if batch.orders:
-            self._tell_changes()
-        for order, result in zip(batch.orders, batch.results or [batch.problem] * len(batch.orders), strict=True):
-            _settle(order.done, batch.problem or result)
-
-    def _tell_changes(self) -> None:
-        changes = changes_since(self._reader, self._seq)
-        if changes:
-            self._seq = changes[-1].seq
-            for callback in self._change_callbacks:
-                callback(changes)
+    def _changed_elsewhere(self, changes: list[Change]) -> None:
+        self._loop.call_soon_threadsafe(self._tell, changes)
 
     def _died(self, error: BaseException) -> None:
-        if self._fatal_callback is not None:
-            self._loop.call_soon_threadsafe(self._fatal_callback, error)
+        self._loop.call_soon_threadsafe(self._give_up, error)
 
+    def _resolve(self, batch: Batch) -> None:
+        problem, problems = batch.problem, batch.problems
+        for bill, future in batch.bills:
+            settle(future, problem or (problems.get(bill.id) if problems else None))
+        for sheet in batch.sheets:
+            if sheet.rows:
+                sheet.done.written(sheet.rows, problem, problems)
+        if batch.changes:
+            self._tell(batch.changes)
+        for place, order in enumerate(batch.orders):
+            settle(order.done, problem or batch.results[place])
 
-def _settle(future: asyncio.Future[Any], result: Any) -> None:
-    if future.done():
-        return
-    if isinstance(result, Problem):
-        future.set_exception(result)
-    else:
-        future.set_result(result)
+    def _tell(self, changes: list[Change]) -> None:
+        self._changes.tell(changes)
+        self._office.tell_changes(changes)
+
+    def _give_up(self, error: BaseException) -> None:
+        problem = self._broken = ledger_unavailable(GONE)
+        for batch in self._writer.abandoned():
+            batch.problem = problem
+            self._resolve(batch)
+        if self._on_fatal is not None:
+            self._on_fatal(error)
+
+    def _save_readings(self) -> None:
+        self._saving = self._loop.call_later(SAVE_SECONDS, self._save_readings)
+        unsaved = self._shelf.take_unsaved()
+        if unsaved and self._broken is None:
+            self._writer.orders.append(Order("pulse.save", {"readings": unsaved}, self._loop.create_future()))
+            self._writer.ring()

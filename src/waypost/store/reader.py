@@ -9,13 +9,15 @@ from queue import Empty, SimpleQueue
 from typing import Any, Final
 
 import apsw
+import msgspec
 
 from waypost.domain.callers import Token, User
-from waypost.domain.requests import first_number_at, request_id, request_number
+from waypost.domain.requests import request_id
 from waypost.store.books import Change, Filters, Page
-from waypost.store.rows import NAMED, OUTCOMES
+from waypost.store.rows import NAMED
 from waypost.store.sqlite import identities
 from waypost.store.sqlite.folder import open_reader
+from waypost.store.sqlite.listing import newest, wanted
 from waypost.store.waybills import stranger_json, waybill_json
 
 LIMIT_MAX: Final = 1_000
@@ -24,6 +26,9 @@ SELECT: Final = (
     + ", ".join(f"(SELECT text FROM names WHERE id = c.{name}) AS {name}_word" for name in NAMED)  # noqa: S608 (constants)
     + " FROM calls c LEFT JOIN users u ON u.id = c.user_id LEFT JOIN tokens t ON t.id = c.token_id"
 )
+
+
+PAGE: Final = SELECT + " WHERE c.id IN (SELECT value FROM json_each(?)) ORDER BY c.id DESC"  # noqa: S608 (constants)
 
 
 class Reader:
@@ -52,19 +57,18 @@ class Reader:
     def find(self, number: int) -> dict[str, Any] | None:
         """One waybill by its number."""
         with self._connection() as connection:
-            for row in _rows(connection, f"{SELECT} WHERE c.id = ?", (number,)):
+            for row in _rows(connection, SELECT + " WHERE c.id = ?", (number,)):
                 return waybill_json(row)
         return None
 
     def page(self, filters: Filters) -> Page:
-        """Waybills, newest first."""
+        """Waybills that fit all filters, newest first."""
         limit = max(1, min(filters.limit, LIMIT_MAX))
-        with self._connection() as connection:
-            where, values = _conditions(filters)
-            sql = f"{SELECT} WHERE {' AND '.join(where)} ORDER BY c.id DESC LIMIT {limit + 1}"
-            rows = list(_rows(connection, sql, values))
-        items = [waybill_json(row) for row in rows[:limit]]
-        return Page(items, request_id(rows[limit - 1]["id"]) if len(rows) > limit else None)
+        with self._connection() as connection, _snapshot(connection):
+            ids = newest(connection, wanted(connection, filters), limit + 1)
+            rows = list(_rows(connection, PAGE, (msgspec.json.encode(ids[:limit]).decode(),)))
+        items = [waybill_json(row) for row in rows]
+        return Page(items, request_id(ids[limit - 1]) if len(ids) > limit else None)
 
     def strangers(self, limit: int = 50) -> list[dict[str, Any]]:
         """Refused unknown callers, newest first."""
@@ -92,6 +96,16 @@ class Reader:
             self._idle.put(connection)
 
 
+@contextmanager
+def _snapshot(connection: apsw.Connection) -> Iterator[None]:
+    """Everything inside sees the same state."""
+    connection.execute("BEGIN")
+    try:
+        yield
+    finally:
+        connection.execute("COMMIT")
+
+
 def _rows(connection: apsw.Connection, sql: str, values: tuple[Any, ...]) -> Iterator[dict[str, Any]]:
     cursor = connection.execute(sql, values)
     columns: list[str] = []
@@ -100,24 +114,3 @@ def _rows(connection: apsw.Connection, sql: str, values: tuple[Any, ...]) -> Ite
         found = dict(zip(columns, row, strict=True))
         found.update({name: found.pop(f"{name}_word") for name in NAMED})
         yield found
-
-
-def _conditions(filters: Filters) -> tuple[list[str], tuple[Any, ...]]:
-    before = request_number(filters.before) if filters.before else None
-    words = {"model": filters.model, "provider": filters.provider, "code": filters.code}
-    words |= {"session": filters.session, "policy": filters.policy}
-    tests: list[tuple[str, Any]] = [
-        ("c.id < ?", before),
-        ("c.id >= ?", None if filters.since_ms is None else first_number_at(filters.since_ms)),
-        ("c.id < ?", None if filters.until_ms is None else first_number_at(filters.until_ms)),
-        ("c.outcome = ?", None if filters.outcome is None else OUTCOMES[filters.outcome]),
-        ("c.status = ?", filters.status),
-        ("u.name = ?", filters.user),
-        ("t.name = ?", filters.token),
-        *[
-            (f"c.{name} = (SELECT id FROM names WHERE kind = {NAMED.index(name)} AND text = ?)", word)  # noqa: S608 (constants)
-            for name, word in words.items()
-        ],
-    ]
-    used = [(sql, value) for sql, value in tests if value is not None]
-    return ["c.id > 0", *[sql for sql, _ in used]], tuple(value for _, value in used)

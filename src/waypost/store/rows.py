@@ -133,6 +133,7 @@ def _attempt(attempt: Attempt) -> tuple[Any, ...]:
         attempt.ms,
         attempt.upstream_request_id,
         attempt.why,
+        attempt.repeats,
     )
 
 

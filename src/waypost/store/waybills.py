@@ -14,8 +14,17 @@ from waypost.store.rows import DELIVERY_UNKNOWN, ESTIMATED, EXPLORED, OUTCOMES, 
 
 OUTCOME_WORDS: Final = {number: str(outcome) for outcome, number in OUTCOMES.items()}
 ATTEMPT_FIELDS: Final = (
-    "provider", "endpoint_model", "status", "code", "connect_ms", "first_word_ms", "ms", "upstream_request_id", "why",
-)  # fmt: skip
+    "provider",
+    "endpoint_model",
+    "status",
+    "code",
+    "connect_ms",
+    "first_word_ms",
+    "ms",
+    "upstream_request_id",
+    "why",
+    "repeats",
+)
 EXCLUSION_FIELDS: Final = ("provider", "reason", "why", "until", "fix")
 
 _unpack = msgspec.msgpack.Decoder().decode

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import apsw
 import msgspec
@@ -15,12 +15,13 @@ import msgspec
 from waypost.domain.callers import KINDS, Grant, Limits, Token, User
 from waypost.domain.endpoints import Preferences
 from waypost.domain.problems import Refusal
+from waypost.domain.pulse import PulseDelta
 from waypost.store.sqlite.identities import Rights, preferences_text, rights_text, token_by, user_by
+from waypost.store.sqlite.readings_table import save_readings
 
 NAME: Final = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
 TOKEN_NAME_LENGTH_MAX: Final = 64
 TEXT_LENGTHS_MAX: Final = {"fullname": 200, "email": 254}
-CHANGES_KEPT: Final = 10_000
 
 
 class UserArgs(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -59,6 +60,12 @@ class UsedArgs(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Arguments of token.used: token id → Unix milliseconds."""
 
     uses: dict[int, int]
+
+
+class PulseArgs(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Arguments of pulse.save."""
+
+    readings: list[PulseDelta]
 
 
 class Desk:
@@ -178,6 +185,11 @@ def note_used(desk: Desk, args: UsedArgs) -> None:
         )
 
 
+def save_pulse(desk: Desk, args: PulseArgs) -> None:
+    """Keep endpoint readings for the next start."""
+    save_readings(desk.connection, args.readings, desk.now_ms)
+
+
 def _token(desk: Desk, number: int) -> Token:
     found = token_by(desk.connection, number)
     if found is None:
@@ -191,21 +203,20 @@ def _check_texts(args: UserArgs) -> None:
             raise invalid(field, f"{field} is longer than {length_max} characters.", fix="Shorten it.")
 
 
-class Command:
-    """A command's arguments, its function, and what it returns."""
+class Command(NamedTuple):
+    """A command's arguments, and the function that does it."""
 
-    def __init__(self, args: type[Any], run: Callable[[Desk, Any], Any], result: type[Any] | None) -> None:
-        self.args = args
-        self.run = run
-        self.result = result
+    args: type[Any]
+    run: Callable[[Desk, Any], Any]
 
 
 COMMANDS: Final = {
-    "user.create": Command(UserArgs, create_user, User),
-    "user.update": Command(UserArgs, update_user, User),
-    "token.create": Command(TokenArgs, create_token, Token),
-    "token.revoke": Command(RevokeArgs, revoke_token, Token),
-    "token.used": Command(UsedArgs, note_used, None),
+    "user.create": Command(UserArgs, create_user),
+    "user.update": Command(UserArgs, update_user),
+    "token.create": Command(TokenArgs, create_token),
+    "token.revoke": Command(RevokeArgs, revoke_token),
+    "token.used": Command(UsedArgs, note_used),
+    "pulse.save": Command(PulseArgs, save_pulse),
 }
 
 

@@ -18,7 +18,6 @@ from waypost.store.sqlite.migrate import migrate
 
 DATABASE = "waypost.db"
 LOCK = "owner.lock"
-SOCKET = "owner.sock"
 LOCK_WAIT_SECONDS_MAX = 2.0
 BUSY_MS_MAX = 1_000
 CACHE_KIB = 16_384
@@ -89,8 +88,16 @@ def _open_lock_file(folder: Path) -> int:
         ) from None
 
 
-def open_writer(folder: Path) -> apsw.Connection:
-    """The one write connection, its data brought to this version. The caller holds the folder's lock."""
+def open_writer(folder: Path, lock: FolderLock) -> apsw.Connection:
+    """The one write connection, its data brought to this version. Lets the lock go where that fails."""
+    try:
+        return _open_writer(folder)
+    except DataError:
+        lock.release()
+        raise
+
+
+def _open_writer(folder: Path) -> apsw.Connection:
     refuse_unmended(apsw.sqlite_lib_version())
     path = folder / DATABASE
     try:

@@ -35,6 +35,11 @@ class Names:
             self._known[kind].pop(word, None)
         self._fresh.clear()
 
+    def forget(self, gone: list[tuple[int, str]]) -> None:
+        """These words were deleted from the table."""
+        for kind, word in gone:
+            self._known[kind].pop(word, None)
+
     def keep_fresh(self) -> None:
         """The transaction was committed."""
         self._fresh.clear()

@@ -1,7 +1,7 @@
 """The writer thread: everything that is written goes through it in group commits.
 
-A batch is whatever came in while the batch before was on its way to the disk. It is one transaction; whoever waits
-for it is told by one call into the event loop, after the commit is durable.
+A batch is whatever came in while the batch before was on its way to the disk. Whoever waits for it is told by one call
+into the event loop, after the commit is durable.
 """
 
 from __future__ import annotations
@@ -13,77 +13,58 @@ from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
 from queue import Empty, SimpleQueue
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, TypeVar
 
 import apsw
 
-from waypost.domain.problems import Problem
 from waypost.domain.waybill import Waybill
-from waypost.store.books import STRANGERS_MAX, ledger_unavailable
-from waypost.store.rows import COLUMNS, Row, RowMaker, stranger_row
-from waypost.store.sqlite.commands import Desk, run_command
-from waypost.store.sqlite.names import Names
+from waypost.store.books import STRANGERS_MAX, Change, StoreSettings, ledger_unavailable
+from waypost.store.sqlite.chores import Chores
+from waypost.store.sqlite.scribe import Batch, Order, Scribe, Sheet
 
-log = logging.getLogger(__name__)
-
-BATCH_MAX: Final = 512
-ROWS_PER_STATEMENT: Final = (64, 16, 4, 1)
+log = logging.getLogger("waypost.store")
+BATCH_MAX: Final = 256
+IDLE_SECONDS: Final = 0.02
+"""How long nothing came before chores are done."""
 RETRY_PAUSE_SECONDS: Final = 0.05
-ROW: Final = f"({', '.join('?' * len(COLUMNS))})"
-INSERTS: Final = {
-    rows: f"INSERT INTO calls ({', '.join(COLUMNS)}) VALUES {', '.join([ROW] * rows)}"  # noqa: S608 (constants)
-    for rows in ROWS_PER_STATEMENT
-}
+BUSY_BILLS: Final = 4
+"""A batch of this size tells that many calls are under way: then it pays to wait a little for the next ones."""
+GATHER_SECONDS: Final = 0.0005
+GATHER_ROUNDS_MAX: Final = 4
+Item = TypeVar("Item")
 
 
-class Order(NamedTuple):
-    """A command on its way to the writer thread."""
+class Hooks(NamedTuple):
+    """Called on the writer thread."""
 
-    name: str
-    args: dict[str, Any]
-    done: Any
-    """Handed back with the result."""
-
-
-class Batch:
-    """What one transaction writes, and what came of it."""
-
-    def __init__(self, bills: list[tuple[Waybill, Any]], orders: list[Order], strangers: list[Waybill]) -> None:
-        self.bills = bills
-        self.orders = orders
-        self.strangers = strangers
-        self.rows: list[Row] = []
-        self.results: list[Any] = []
-        """One for each order: its result, or the Problem it raised."""
-        self.problem: Problem | None = None
-        """Why nothing of this batch was written."""
+    committed: Callable[[Batch], None]
+    changed: Callable[[list[Change]], None]
+    """Somebody else wrote to the folder."""
+    fatal: Callable[[BaseException], None]
+    """Nothing can be written any more."""
 
 
 class Writer:
     """Owns the write connection from its first transaction to its close."""
 
     def __init__(
-        self,
-        connection: apsw.Connection,
-        on_batch: Callable[[Batch], None],
-        on_fatal: Callable[[BaseException], None],
-        clock_ms: Callable[[], int],
-        retry_seconds_max: float,
+        self, connection: apsw.Connection, settings: StoreSettings, clock_ms: Callable[[], int], hooks: Hooks
     ) -> None:
-        self._connection = connection
-        self._on_batch = on_batch
-        self._on_fatal = on_fatal
-        self._clock_ms = clock_ms
-        self._retry_seconds_max = retry_seconds_max
-        self._names = Names(connection)
-        self._maker = RowMaker()
-        self._stranger_count = int(connection.execute("SELECT count(*) FROM strangers").get)
+        self._settings = settings
+        self._hooks = hooks
+        self._scribe = Scribe(connection, clock_ms)
+        self._chores = Chores(self._scribe, settings.retention, clock_ms)
         self.bills: deque[tuple[Waybill, Any]] = deque()
+        self.sheets: deque[Sheet] = deque()
         self.orders: deque[Order] = deque()
         self.strangers: deque[Waybill] = deque(maxlen=STRANGERS_MAX)
         self._bell: SimpleQueue[None] = SimpleQueue()
         self._asleep = False
         self._stopping = False
+        self._failing = False
+        self._current: Batch | None = None
+        self._last_size = 0
+        self._polled_at = 0.0
         self._thread = threading.Thread(target=self._run, name="waypost-writer", daemon=True)
 
     def start(self) -> None:
@@ -102,81 +83,88 @@ class Writer:
         self._bell.put(None)
         self._thread.join()
 
+    def abandoned(self) -> list[Batch]:
+        """After a fatal failure: everything that was on its way."""
+        left = [] if self._current is None else [self._current]
+        while self._waiting():
+            left.append(self._gather())
+        return left
+
     def _run(self) -> None:
         try:
-            while True:
-                if self._waiting():
-                    self._commit(self._gather())
-                elif self._stopping:
-                    break
-                else:
-                    self._sleep()
-            self._connection.close()
-        except Exception as error:  # noqa: BLE001 (whatever it is, nothing can be written any more)
-            self._on_fatal(error)
+            while self._waiting() or not self._stopping:
+                self._turn()
+            self._chores.finish()
+            self._scribe.connection.close()
+        except Exception as error:
+            log.exception("the data folder can no longer be written")
+            self._hooks.fatal(error)
+
+    def _turn(self) -> None:
+        if self._waiting():
+            self._gather_more()
+            self._commit(self._gather())
+            if self._chores.pressing:
+                self._chores.step()
+        elif self._sleep(IDLE_SECONDS) and not self._chores.step():
+            self._last_size = 0
+            self._sleep(self._settings.poll_seconds)
+        if time.monotonic() - self._polled_at >= self._settings.poll_seconds:
+            self._poll()
 
     def _waiting(self) -> bool:
-        return bool(self.bills or self.orders or self.strangers)
+        return bool(self.bills or self.sheets or self.orders or self.strangers)
 
-    def _sleep(self) -> None:
+    def _sleep(self, seconds: float) -> bool:
+        """Whether that time passed with nothing to write."""
         self._asleep = True
         if not self._waiting() and not self._stopping:
             with suppress(Empty):
-                self._bell.get(timeout=0.25)
+                self._bell.get(timeout=seconds)
         self._asleep = False
+        return not self._waiting()
+
+    def _gather_more(self) -> None:
+        """Many calls are under way: while more keep coming, let them ride along, for a commit costs as ten rows do."""
+        rounds = GATHER_ROUNDS_MAX if self._last_size >= BUSY_BILLS else 0
+        for _ in range(rounds):
+            before = len(self.bills) + len(self.sheets)
+            if before >= BATCH_MAX or self._stopping:
+                return
+            time.sleep(GATHER_SECONDS)
+            if (len(self.bills) + len(self.sheets) - before) * 4 < before:
+                return
 
     def _gather(self) -> Batch:
-        bills = [self.bills.popleft() for _ in range(min(len(self.bills), BATCH_MAX))]
-        orders = [self.orders.popleft() for _ in range(min(len(self.orders), BATCH_MAX))]
-        strangers = [self.strangers.popleft() for _ in range(min(len(self.strangers), BATCH_MAX))]
-        return Batch(bills, orders, strangers)
+        batch = Batch(_some(self.bills), _some(self.sheets), _some(self.orders), _some(self.strangers))
+        self._last_size = len(batch.bills) + sum(len(sheet.rows) for sheet in batch.sheets)
+        return batch
 
     def _commit(self, batch: Batch) -> None:
-        batch.rows = [self._maker.row(bill) for bill, _ in batch.bills]
-        deadline = time.monotonic() + self._retry_seconds_max
+        self._current = batch
+        self._scribe.prepare(batch)
+        deadline = time.monotonic() + self._settings.retry_seconds_max
         while True:
             try:
-                self._transact(batch)
+                self._scribe.write(batch)
+                self._failing = False
                 break
-            except (apsw.FullError, apsw.BusyError) as error:
-                self._roll_back()
-                if time.monotonic() >= deadline:
+            except (apsw.FullError, apsw.BusyError, apsw.IOError) as error:
+                self._scribe.roll_back()
+                if self._failing or time.monotonic() >= deadline:
+                    self._failing = True
                     batch.problem = ledger_unavailable(str(error))
                     break
                 time.sleep(RETRY_PAUSE_SECONDS)
-        self._on_batch(batch)
+        self._current = None
+        self._hooks.committed(batch)
 
-    def _transact(self, batch: Batch) -> None:
-        execute = self._connection.execute
-        execute("BEGIN IMMEDIATE")
-        self._write_rows([self._names.numbered(row) for row in batch.rows])
-        for bill in batch.strangers:
-            slot = self._stranger_count % STRANGERS_MAX
-            execute(
-                "REPLACE INTO strangers (slot, id, status, code, trail) VALUES (?, ?, ?, ?, ?)",
-                (slot, *stranger_row(bill)),
-            )
-            self._stranger_count += 1
-        desk = Desk(self._connection, self._clock_ms())
-        batch.results = [self._run_order(desk, order) for order in batch.orders]
-        execute("COMMIT")
-        self._names.keep_fresh()
+    def _poll(self) -> None:
+        self._polled_at = time.monotonic()
+        changes = self._scribe.news()
+        if changes:
+            self._hooks.changed(changes)
 
-    def _write_rows(self, rows: list[list[Any]]) -> None:
-        start = 0
-        for size in ROWS_PER_STATEMENT:
-            while len(rows) - start >= size:
-                values = [value for row in rows[start : start + size] for value in row]
-                self._connection.execute(INSERTS[size], values)
-                start += size
 
-    def _run_order(self, desk: Desk, order: Order) -> Any:
-        try:
-            return run_command(desk, order.name, order.args)
-        except Problem as problem:
-            return problem
-
-    def _roll_back(self) -> None:
-        if self._connection.in_transaction:
-            self._connection.execute("ROLLBACK")
-        self._names.forget_fresh()
+def _some(queue: deque[Item]) -> list[Item]:
+    return [queue.popleft() for _ in range(min(len(queue), BATCH_MAX))]

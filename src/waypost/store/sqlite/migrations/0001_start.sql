@@ -25,6 +25,7 @@ CREATE TABLE tokens (
   rights TEXT NOT NULL DEFAULT '{}' CHECK (json_valid(rights))
 ) STRICT;
 CREATE UNIQUE INDEX tokens_live_name ON tokens (user_id, name) WHERE revoked_at IS NULL;
+CREATE INDEX tokens_name ON tokens (name);
 
 -- Every identity change, written in the transaction that makes it; readers keep up by seq.
 CREATE TABLE changes (
@@ -69,6 +70,29 @@ CREATE TABLE calls (
   trail BLOB NOT NULL
 ) STRICT;
 
+-- Lists by filter, built late (`segments.py`): a segment is a run of calls by id, and a posting says which calls of a
+-- segment hold a key.
+CREATE TABLE segments (
+  number INTEGER PRIMARY KEY,
+  -- holds the calls with ids above `after`, up to `last`
+  after INTEGER NOT NULL,
+  last INTEGER NOT NULL CHECK (last > after),
+  calls INTEGER NOT NULL CHECK (calls >= 0)
+) STRICT;
+CREATE TABLE segment_contents (
+  number INTEGER PRIMARY KEY REFERENCES segments (number),
+  ids BLOB NOT NULL,
+  keys BLOB NOT NULL
+) STRICT;
+CREATE TABLE postings (
+  key INTEGER NOT NULL,
+  segment INTEGER NOT NULL,
+  places BLOB NOT NULL,
+  PRIMARY KEY (key, segment)
+) STRICT, WITHOUT ROWID;
+-- Calls that ended after their segment had been built; put in when there are many.
+CREATE TABLE late (id INTEGER PRIMARY KEY) STRICT;
+
 -- Refusals of callers we could not identify: a ring, so that a flood pushes out nothing but its own.
 CREATE TABLE strangers (
   slot INTEGER PRIMARY KEY CHECK (slot BETWEEN 0 AND 9999),
@@ -81,5 +105,6 @@ CREATE TABLE strangers (
 -- How endpoints have been doing, as routing left it.
 CREATE TABLE pulse (
   key BLOB PRIMARY KEY,
+  at_ms INTEGER NOT NULL,
   reading BLOB NOT NULL
 ) STRICT, WITHOUT ROWID;

@@ -1,0 +1,227 @@
+"""What is counted against limits, in the owner: one primitive for requests and tokens a minute and streams at once.
+
+The owner knows for each counter what it used itself and what each worker **holds**: amounts that were granted there,
+and a **slice**, more of it, that the worker may spend without asking. used + held never passes the limit by granting.
+When there is not enough, slices are called back first, and only then the answer is no. Pure: what must be said to
+workers goes out through `Post`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Final, NamedTuple, Protocol
+
+from waypost.store.books import Counter, Verdict
+
+SLICE_CALLS: Final = 32
+"""A worker is given enough for so many calls like the one it asks for, if there is plenty."""
+SPARE_CALLS_MIN: Final = 8
+"""With less than this left over, nothing is handed out ahead: every call asks."""
+
+
+class Ask(NamedTuple):
+    """A worker's question."""
+
+    worker: int
+    counter: Counter
+    amount: int
+    """0 asks for a slice alone."""
+    unit: int
+    """What one call takes, to size slices by."""
+    note: Any
+    """Handed back with the answer."""
+
+
+class Grant(NamedTuple):
+    """The owner's answer. `slice` is handed out on top of the amount; `window` is the minute both belong to."""
+
+    granted: bool
+    remaining: int
+    reset_seconds: int
+    window: int
+    slice: int
+
+
+class Post(Protocol):
+    """The way to the workers."""
+
+    def answer(self, ask: Ask, grant: Grant) -> None: ...
+    def recall(self, worker: int, key: str) -> None: ...
+
+
+class Tally:
+    """One counter's state within one window."""
+
+    __slots__ = ("awaited", "held", "overdue", "slack", "used", "waiting", "window", "window_seconds")
+
+    def __init__(self, window: int, window_seconds: int) -> None:
+        self.window = window
+        self.window_seconds = window_seconds
+        self.used = 0
+        self.held: dict[int, int] = {}
+        """Worker → what it has of this counter, spent or not."""
+        self.slack: set[int] = set()
+        """Workers that may hold something unspent."""
+        self.awaited: set[int] = set()
+        """Workers whose slices were called back and have not answered."""
+        self.overdue = False
+        """They were waited for long enough."""
+        self.waiting: list[Ask] = []
+        """Asks that were not enough for until those have answered."""
+
+    def free(self, limit: int) -> int:
+        return limit - self.used - sum(self.held.values())
+
+    @property
+    def empty(self) -> bool:
+        return not (self.used or self.waiting or self.awaited or any(self.held.values()))
+
+
+class Counters:
+    """Every counter's state, by key. `clock` is Unix seconds."""
+
+    def __init__(self, clock: Callable[[], float], post: Post) -> None:
+        self._clock = clock
+        self._post = post
+        self._tallies: dict[str, Tally] = {}
+        self._swept = 0
+        self.workers = 0
+
+    def try_take(self, counter: Counter, amount: int) -> Verdict | None:
+        """The owner's own use. None while workers hold slices that would have to be called back."""
+        tally = self._tally(counter)
+        free = tally.free(counter.limit)
+        if amount <= free:
+            tally.used += amount
+            return self._verdict(True, free - amount, counter)
+        return None if tally.slack or tally.waiting else self._verdict(False, free, counter)
+
+    def give(self, counter: Counter, amount: int) -> None:
+        """Give back the owner's own use; negative uses more."""
+        tally = self._tally(counter)
+        tally.used = max(0, tally.used - amount)
+
+    def ask(self, ask: Ask) -> None:
+        """Answer now, or after slices have come back."""
+        tally = self._tally(ask.counter)
+        if not tally.waiting and ask.amount <= tally.free(ask.counter.limit):
+            self._grant(tally, ask)
+            return
+        if ask.amount == 0:
+            self._refuse(tally, ask)
+            return
+        others = tally.slack - {ask.worker} - tally.awaited
+        if tally.overdue or not (tally.waiting or others):
+            self._refuse(tally, ask)
+            return
+        tally.waiting.append(ask)
+        tally.awaited |= others
+        for worker in others:
+            self._post.recall(worker, ask.counter.key)
+
+    def returned(self, worker: int, key: str, window: int, amount: int, *, recalled: bool) -> None:
+        """A worker gives back what it did not spend (negative: it spent more than it held)."""
+        tally = self._tallies.get(key)
+        if tally is None:
+            return
+        if tally.window == window:
+            tally.held[worker] = tally.held.get(worker, 0) - amount
+        if recalled:
+            tally.slack.discard(worker)
+            self._heard(tally, worker)
+
+    def gone(self, worker: int) -> None:
+        """A worker died. What it held at once is free again; what it held of a minute counts as used."""
+        for tally in list(self._tallies.values()):
+            held = tally.held.pop(worker, 0)
+            if tally.window_seconds:
+                tally.used += held
+            tally.slack.discard(worker)
+            tally.waiting = [ask for ask in tally.waiting if ask.worker != worker]
+            self._heard(tally, worker)
+
+    def overdue(self, key: str) -> None:
+        """Decide without those who have not answered; what they hold counts as used."""
+        tally = self._tallies.get(key)
+        if tally is not None and tally.awaited:
+            tally.overdue = True
+            self._decide(tally)
+
+    def _heard(self, tally: Tally, worker: int) -> None:
+        tally.awaited.discard(worker)
+        if not tally.awaited:
+            tally.overdue = False
+            self._decide(tally)
+
+    def _decide(self, tally: Tally) -> None:
+        waiting, tally.waiting = tally.waiting, []
+        for ask in waiting:
+            current = self._tally(ask.counter)
+            if ask.amount <= current.free(ask.counter.limit):
+                self._grant(current, ask)
+            else:
+                self._refuse(current, ask)
+
+    def _grant(self, tally: Tally, ask: Ask) -> None:
+        spare = tally.free(ask.counter.limit) - ask.amount
+        extra = 0 if tally.waiting or tally.awaited else self._slice(spare, ask.unit)
+        if ask.worker >= 0:
+            tally.held[ask.worker] = tally.held.get(ask.worker, 0) + ask.amount + extra
+            if extra:
+                tally.slack.add(ask.worker)
+        else:
+            tally.used += ask.amount
+        verdict = self._verdict(True, spare - extra, ask.counter)
+        self._post.answer(ask, Grant(*verdict, tally.window, extra))
+
+    def _slice(self, spare: int, unit: int) -> int:
+        """How much to hand out ahead: a share that leaves enough for every other worker."""
+        if self.workers == 0 or spare < SPARE_CALLS_MIN * unit:
+            return 0
+        share = min(SLICE_CALLS * unit, spare // (2 * self.workers))
+        return share if share >= unit else 0
+
+    def _refuse(self, tally: Tally, ask: Ask) -> None:
+        verdict = self._verdict(False, tally.free(ask.counter.limit), ask.counter)
+        self._post.answer(ask, Grant(*verdict, tally.window, 0))
+
+    def _verdict(self, granted: bool, free: int, counter: Counter) -> Verdict:
+        return Verdict(granted, max(0, free), reset_seconds(counter, self._clock()))
+
+    def _tally(self, counter: Counter) -> Tally:
+        now = self._clock()
+        window = window_of(counter, now)
+        tally = self._tallies.get(counter.key)
+        if tally is None:
+            self._sweep(now)
+            tally = self._tallies[counter.key] = Tally(window, counter.window_seconds)
+        elif tally.window != window:
+            turned, tally = tally, Tally(window, counter.window_seconds)
+            tally.waiting, tally.awaited, tally.overdue = turned.waiting, turned.awaited, turned.overdue
+            self._tallies[counter.key] = tally
+        return tally
+
+    def _sweep(self, now: float) -> None:
+        """Once a minute, forget what no longer counts."""
+        minute = int(now) // 60
+        if minute == self._swept:
+            return
+        self._swept = minute
+        old = [
+            key
+            for key, tally in self._tallies.items()
+            if tally.empty or (tally.window_seconds and tally.window < int(now) // tally.window_seconds)
+        ]
+        for key in old:
+            if not self._tallies[key].waiting:
+                del self._tallies[key]
+
+
+def window_of(counter: Counter, now: float) -> int:
+    """The number of the window that `now` is in; 0 for what is given back."""
+    return int(now) // counter.window_seconds if counter.window_seconds else 0
+
+
+def reset_seconds(counter: Counter, now: float) -> int:
+    """Until the window turns."""
+    return counter.window_seconds - int(now) % counter.window_seconds if counter.window_seconds else 0

@@ -1,0 +1,130 @@
+"""What the writer thread does when nobody waits for it: each step is short, and most are one transaction."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+from typing import Any, Final
+
+import apsw
+import msgspec
+
+from waypost.domain.requests import first_number_at
+from waypost.store.books import Retention
+from waypost.store.sqlite.retention import delete_old_notes, delete_oldest
+from waypost.store.sqlite.scribe import Scribe
+from waypost.store.waybills import at_ms
+
+log = logging.getLogger("waypost.store")
+CHECKPOINT_PAGES: Final = 4_000
+CHECKPOINT_PAGES_FORCED: Final = 50_000
+CHECKPOINT_IDLE_SECONDS: Final = 5.0
+TAIL_FORCED: Final = 32_768
+DELETE_ROWS: Final = 256
+RETENTION_SECONDS: Final = 10.0
+USED_SECONDS: Final = 10.0
+USED_MS_MIN: Final = 60_000
+TROUBLE_PAUSE_SECONDS: Final = 5.0
+DAY_MS: Final = 86_400_000
+
+
+class Chores:
+    """Indexing, retention, last uses, checkpoints."""
+
+    def __init__(self, scribe: Scribe, retention: Retention, clock_ms: Callable[[], int]) -> None:
+        self._scribe = scribe
+        self._connection = scribe.connection
+        self._retention = retention
+        self._clock_ms = clock_ms
+        self._wal_pages = 0
+        self._written_at = 0.0
+        self._retain_at = 0.0
+        self._used_at = 0.0
+        self._rest_until = 0.0
+        self._written_uses: dict[int, int] = {}
+        self._connection.set_wal_hook(self._wal_grew)
+
+    @property
+    def pressing(self) -> bool:
+        """Something must be done although others wait, or lists and the log file would grow without bound."""
+        return self._scribe.segments.tail > TAIL_FORCED or self._wal_pages > CHECKPOINT_PAGES_FORCED
+
+    def step(self) -> bool:
+        """Do the next thing that is due; whether there was one."""
+        now = time.monotonic()
+        if now < self._rest_until:
+            return False
+        try:
+            return self._step(now)
+        except apsw.Error as error:
+            log.warning("housekeeping of the data folder failed and will be tried again: %s", error)
+            self._rest_until = now + TROUBLE_PAUSE_SECONDS
+            self._scribe.roll_back()
+            self._scribe.segments.reload()
+            return False
+
+    def finish(self) -> None:
+        """Before closing: what must not be forgotten."""
+        self._note_uses(0)
+
+    def _step(self, now: float) -> bool:
+        segments = self._scribe.segments
+        if segments.build_due:
+            segments.build()
+        elif segments.mend_due:
+            segments.mend()
+        elif now >= self._retain_at:
+            self._retain(now)
+        elif self._checkpoint_due(now):
+            self._checkpoint()
+        elif now >= self._used_at and self._scribe.used:
+            self._used_at = now + USED_SECONDS
+            self._note_uses(USED_MS_MIN)
+        else:
+            return False
+        return True
+
+    def _retain(self, now: float) -> None:
+        """Delete a few of the oldest waybills; come back at once while there are more."""
+        segments, (age, rows_max) = self._scribe.segments, self._retention
+        before = 0 if age is None else first_number_at(max(0, self._clock_ms() - age * DAY_MS))
+        surplus = 0 if rows_max is None else segments.calls - rows_max
+        gone, names = delete_oldest(self._connection, before, surplus, DELETE_ROWS)
+        if gone:
+            segments.reload()
+            self._scribe.names.forget(names)
+        else:
+            delete_old_notes(self._connection, before)
+            self._retain_at = now + RETENTION_SECONDS
+
+    def _note_uses(self, age_ms_min: int) -> None:
+        """Write when tokens were last used, once a minute each at most."""
+        used, written = self._scribe.used, self._written_uses
+        due = {}
+        for token, number in used.items():
+            used_at = at_ms(number)
+            if token is not None and used_at - written.get(token, 0) >= age_ms_min:
+                due[token] = used_at
+        used.clear()
+        if due:
+            self._connection.execute(
+                "UPDATE tokens SET last_used_at = max(coalesce(last_used_at, 0), uses.value)"
+                " FROM json_each(?) AS uses WHERE tokens.id = CAST(uses.key AS INTEGER)",
+                (msgspec.json.encode(due).decode(),),
+            )
+            written.update(due)
+
+    def _checkpoint_due(self, now: float) -> bool:
+        quiet = now - self._written_at >= CHECKPOINT_IDLE_SECONDS
+        return self._wal_pages >= CHECKPOINT_PAGES or (self._wal_pages > 0 and quiet)
+
+    def _checkpoint(self) -> None:
+        """Move what is in the log into the database file, so that the log begins anew."""
+        self._connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_PASSIVE)
+        self._wal_pages = 0
+
+    def _wal_grew(self, _connection: Any, _name: str, pages: int) -> int:
+        self._wal_pages = pages
+        self._written_at = time.monotonic()
+        return apsw.SQLITE_OK
