@@ -332,6 +332,11 @@ def _(wire):
     assert wire.text == WORDS
 
 
+@seen("comments", body=WHOLE)
+def _(wire):
+    assert wire.json["choices"]
+
+
 @seen("empty_frames")
 def _(wire):
     assert wire.events[1:4] == [b"data: {}", b'data: {"choices":[]}', b'data: {"choices":[{}]}']

@@ -144,6 +144,11 @@ def test_what_the_prompt_names_goes_into_the_value():
     assert value_for(schema, PROMPT) == {"city": "Paris", "guests": 4, "day": "Friday"}
 
 
+def test_a_fraction_in_the_prompt_does_not_go_into_an_integer():
+    assert value_for({"type": "integer", "minimum": 1}, "about 3.5 of them") == 1
+    assert value_for({"type": "number", "minimum": 1}, "about 3.5 of them") == 3.5
+
+
 def test_a_second_value_for_the_same_prompt_takes_the_second_name():
     schema = {"type": "object", "properties": {"city": {"type": "string"}}}
     assert value_for(schema, PROMPT, 1) == {"city": "London"}

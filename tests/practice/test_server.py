@@ -371,8 +371,11 @@ def test_a_taken_port_is_an_error_and_leaves_nothing_running(run):
         with socket.socket() as taken:
             taken.bind(("127.0.0.1", 0))
             taken.listen()
+            before = taken.getsockname()[1] - 1
             with pytest.raises(OSError, match="in use"):
-                await start(INSTANT, port=taken.getsockname()[1])
+                await start(INSTANT, port=before)
+            with pytest.raises(ConnectionRefusedError):
+                await asyncio.open_connection("127.0.0.1", before)
 
     run(call())
 

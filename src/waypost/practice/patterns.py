@@ -5,9 +5,17 @@ from __future__ import annotations
 import string
 from typing import Final
 
-_CLASSES: Final = {"d": string.digits, "w": string.ascii_lowercase + string.digits + "_", "s": " "}
+_PRINTABLE: Final = string.ascii_letters + string.digits + " _-" + string.punctuation
+_WORD: Final = string.ascii_letters + string.digits + "_"
+_CLASSES: Final = {
+    "d": string.digits,
+    "w": _WORD,
+    "s": " ",
+    "D": "".join(character for character in _PRINTABLE if character not in string.digits),
+    "W": "".join(character for character in _PRINTABLE if character not in _WORD),
+    "S": _PRINTABLE.replace(" ", ""),
+}
 _ESCAPES: Final = {"n": "\n", "t": "\t", "r": "\r", "f": "\f", "v": "\v", "0": "\0"}
-_PRINTABLE: Final = string.ascii_letters + string.digits + " _-"
 _REPEATS_MAX: Final = 4096
 _LENGTH_MAX: Final = 65_536
 _NESTING_MAX: Final = 50
@@ -17,18 +25,33 @@ class Unsupported(Exception):
     """The expression uses something this small writer does not know (look-around, back-reference, property)."""
 
 
+class _TooLong(Unsupported):
+    """The counts multiply beyond what anybody wants to read."""
+
+
 def matching(pattern: str, length_min: int = 0, length_max: int | None = None) -> str:
     """The plainest text that `pattern` matches, and of a length between the two limits where counts allow it.
 
     Raises Unsupported where it cannot tell.
     """
-    for more in (0, 1, 2, 4, 8, 16, 32, 64, 128, 256, length_min):
-        text = _Writer(pattern, more).write()
-        if length_max is not None and len(text) > length_max:
-            break
-        if len(text) >= length_min:
-            return text
-    raise Unsupported(f"no text between {length_min} and {length_max} characters found for {pattern!r}")
+    low, high = 0, length_min
+    while low < high:
+        more = (low + high) // 2
+        if _long_enough(pattern, more, length_min):
+            high = more
+        else:
+            low = more + 1
+    text = _Writer(pattern, low).write()
+    if len(text) < length_min or (length_max is not None and len(text) > length_max):
+        raise Unsupported(f"no text between {length_min} and {length_max} characters found for {pattern!r}")
+    return text
+
+
+def _long_enough(pattern: str, more: int, length: int) -> bool:
+    try:
+        return len(_Writer(pattern, more).write()) >= length
+    except _TooLong:
+        return True
 
 
 class _Writer:
@@ -106,10 +129,8 @@ class _Writer:
         character = self._take()
         if character in "bBAZz":
             return ""
-        if character.isalnum() and character not in _CLASSES and character not in _ESCAPES and character not in "DWS":
+        if character.isalnum() and character not in _CLASSES and character not in _ESCAPES:
             raise Unsupported(f"\\{character} in {self._pattern!r}")
-        if character in "DWS":
-            return "a" if character in "DS" else "-"
         return _CLASSES.get(character) or _ESCAPES.get(character, character)
 
     def _class(self) -> str:
@@ -145,7 +166,7 @@ class _Writer:
             self._take()
         times = min(least + self._more, least + _REPEATS_MAX if most is None else most)
         if len(atom) * times > _LENGTH_MAX:
-            raise Unsupported(f"more than {_LENGTH_MAX} characters for {self._pattern!r}")
+            raise _TooLong(f"more than {_LENGTH_MAX} characters for {self._pattern!r}")
         return atom * times
 
     def _limits(self, mark: str) -> tuple[int, int | None]:

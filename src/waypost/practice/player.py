@@ -46,7 +46,6 @@ class Player:
         reply.on_gone = self._left
         reply.on_full = self._pause
         reply.on_room = self._resume
-        reply.on_drain = self.stop
         if script.head is Head.NEVER:
             self._write = reply.transport.write
         elif script.streamed or script.head is Head.AT_ONCE or script.end is not End.WELL or len(script.frames) > 1:
@@ -89,13 +88,6 @@ class Player:
     @property
     def _ends_well(self) -> bool:
         return self._script.end is End.WELL and self._script.head is not Head.NEVER
-
-    def stop(self) -> None:
-        """Break the reply off where it is."""
-        self._wheel.drop(self)
-        if not self._reply.finished and not self._reply.gone:
-            self._reply.abort()
-            self._ended(self, False)
 
     def _wait(self) -> float:
         """Seconds until the next frame, or the end; what was written before a cut gets time to arrive."""

@@ -78,8 +78,6 @@ class PracticeServer:
         http, self._http = self._http, None
         if http is not None:
             await http.drain(0)
-        for player in tuple(self.desk.playing):
-            player.stop()
 
 
 class PracticeServers(Mapping[str, PracticeServer]):
