@@ -42,6 +42,13 @@ class Call(Asked, Leaver, Protocol):
     """The event loop's time when its first byte came."""
 
     def limits(self, headers: tuple[tuple[str, str], ...]) -> None: ...
+    def keep(self) -> None:
+        """Keep the bodies of this call from now on."""
+
+    def kept(self) -> tuple[bytes, bytes]:
+        """What was asked, and what was answered so far."""
+        ...
+
     def begin(self, bill: Waybill) -> None: ...
     def write(self, data: bytes) -> None: ...
     def finish(self, tail: bytes) -> None: ...
@@ -158,6 +165,8 @@ async def _deliver(call: Call, house: House, flow: Flow, ask: ChatRequest) -> No
     bill = call.bill
     bill.served_by = flow.candidate.provider.slug
     bill.first_word_ms = _elapsed_ms(call, house)
+    if house.keep_bodies:
+        call.keep()
     if ask.stream:
         call.begin(bill)
     end = await flow.pour(call)
@@ -169,6 +178,9 @@ async def _deliver(call: Call, house: House, flow: Flow, ask: ChatRequest) -> No
         _close(call, house, Outcome.FAILED, 200, end.code, end.why)
     else:
         _close(call, house, Outcome.DELIVERED, 200)
+    if house.keep_bodies:
+        bill.request_body, bill.reply_body = call.kept()
+        bill.reply_body += end.tail
     await house.books.file(bill)
     _say_end(call, flow, end)
 

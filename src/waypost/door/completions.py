@@ -16,6 +16,7 @@ from waypost.wire.dialects import read_chat
 from waypost.wire.http11_messages import Request
 from waypost.wire.http11_replies import Reply
 
+KEPT_BYTES_MAX = 1024 * 1024
 SESSION_TAG_CHARS_MAX = 256
 _bill_to = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
@@ -51,7 +52,7 @@ class AskedChat:
 class ChatCall(AskedChat):
     """One call at the door: the journey's view of a request and its reply."""
 
-    __slots__ = ("_extra", "_problems", "_reply", "task")
+    __slots__ = ("_extra", "_kept", "_problems", "_reply", "task")
     task: asyncio.Task[None]
 
     def __init__(
@@ -61,6 +62,7 @@ class ChatCall(AskedChat):
         self._reply = reply
         self._problems = problems
         self._extra = b""
+        self._kept: bytearray | None = None
 
     @property
     def gone(self) -> bool:
@@ -95,6 +97,16 @@ class ChatCall(AskedChat):
 
     def write(self, data: bytes) -> None:
         self._reply.write(data)
+        if self._kept is not None and len(self._kept) < KEPT_BYTES_MAX:
+            self._kept += data
+
+    def keep(self) -> None:
+        """The operator wants to see what was said."""
+        self._kept = bytearray()
+
+    def kept(self) -> tuple[bytes, bytes]:
+        """Request and reply, each at most `KEPT_BYTES_MAX`."""
+        return self._request.body[:KEPT_BYTES_MAX], bytes((self._kept or b"")[:KEPT_BYTES_MAX])
 
     def finish(self, tail: bytes) -> None:
         self._reply.finish(tail)

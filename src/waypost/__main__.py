@@ -1,0 +1,5 @@
+"""`python -m waypost` is the command line."""
+
+from waypost.cli.main import main
+
+main()

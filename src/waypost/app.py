@@ -1,0 +1,303 @@
+"""The composition root: the one place where the parts of a serving process meet."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+import socket
+import ssl
+import time
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from waypost.domain.endpoints import Model, Provider
+from waypost.domain.requests import RequestNumbers, request_id
+from waypost.door.asgi import AsgiBridge
+from waypost.door.cold import Gate, Handler, cold_app
+from waypost.door.completions import ChatDoor
+from waypost.door.cors import Cors
+from waypost.door.explain import Explain, explained
+from waypost.door.hub import Hub
+from waypost.door.meter import Meter
+from waypost.door.models import Models
+from waypost.door.openapi import openapi
+from waypost.door.preferences import PreferencesRoutes
+from waypost.door.probes import Gauge, Probes
+from waypost.door.problems import problem_writer
+from waypost.door.requests import ReadingRoom, Requests
+from waypost.door.site import Door
+from waypost.door.tokens import TokenRoutes
+from waypost.identity.limits import Turnstile
+from waypost.identity.registry import Identity
+from waypost.identity.tokens import mint
+from waypost.journey import House, explain
+from waypost.providers.courier import Courier
+from waypost.providers.tunnel import ProxySettings
+from waypost.providers.upstream import Upstream
+from waypost.routing.assembly import assemble
+from waypost.routing.budget import RetryBudget
+from waypost.routing.catalogue import Catalogue
+from waypost.routing.planner import Planner, PlannerSettings
+from waypost.routing.pulse import Pulse
+from waypost.routing.sheets import read_sheets
+from waypost.routing.vitals import PulseSettings
+from waypost.settings import Settings
+from waypost.store.books import Books
+from waypost.store.reader import Reader
+from waypost.wire.http11 import HttpServer
+from waypost.wire.http11_messages import HttpLimits, Request
+
+log = logging.getLogger("waypost")
+PULSE_SECONDS = 0.25
+USED_BEATS = 20
+"""Every five seconds: when tokens were last used."""
+
+
+class Practice(NamedTuple):
+    """The practice rows of the catalogue, and where they run."""
+
+    providers: Mapping[str, Provider]
+    models: Mapping[str, Model]
+
+
+class FreshToken(NamedTuple):
+    """A token that was just made: the secret to show once, and what is kept of it."""
+
+    secret: str
+    digest: bytes
+    last4: str
+
+
+def unix_ms() -> int:
+    """The wall clock."""
+    return time.time_ns() // 1_000_000
+
+
+def build_catalogue(settings: Settings, practice: Practice | None) -> tuple[Catalogue, tuple[str, ...]]:
+    """Settings over synced sheets over practice; and what is odd about them, a line each."""
+    sheets = read_sheets(settings.catalogue_folder)
+    assembled = assemble(sheets.sheets, settings.models, settings.as_of)
+    providers = dict(settings.providers)
+    models = list(assembled.models.values())
+    if practice is not None and settings.practice_offered(assembled.models):
+        stand_ins = {slug: row for slug, row in practice.providers.items() if not _really_usable(providers.get(slug))}
+        providers |= stand_ins
+        models += [_only_at(model, stand_ins) for model in practice.models.values()]
+    catalogue = Catalogue.build(providers.values(), [m for m in models if m.endpoints or m.alias_of or m.retired])
+    return catalogue, (*settings.notes, *sheets.notes, *assembled.notes)
+
+
+def _really_usable(provider: Provider | None) -> bool:
+    return provider is not None and provider.usable and not provider.disabled
+
+
+def _only_at(model: Model, providers: Mapping[str, Provider]) -> Model:
+    return Model(
+        model.id,
+        tuple(endpoint for endpoint in model.endpoints if endpoint.provider in providers),
+        created=model.created,
+        input_modalities=model.input_modalities,
+    )
+
+
+class ServingProcess:
+    """One process that serves: in front of the owner in the same process, or of a link to it."""
+
+    def __init__(
+        self, settings: Settings, books: Books, reader: Reader, pepper: bytes, practice: Practice | None
+    ) -> None:
+        self.settings = settings
+        self.books = books
+        self._practice = practice
+        self._pepper = pepper
+        self._loop = loop = asyncio.get_running_loop()
+        self._draining = False
+        self.catalogue, self.notes = build_catalogue(settings, practice)
+        self.pulse = Pulse(unix_ms, _pulse_settings(settings), self._key_refused)
+        self.planner = Planner(self.catalogue, self.pulse, unix_ms, random.random, _planner_settings(settings))
+        self.identity = Identity(pepper, unix_ms)
+        books.on_changes(self.identity.apply)
+        self.identity.load(reader.users(), reader.tokens())
+        self.upstream = Upstream(proxy=_proxy(settings))
+        budget = RetryBudget(
+            lambda: self.pulse.in_flight, loop.time, settings.routing.retry_share, settings.routing.retries_min
+        )
+        self._courier = Courier(self.upstream, self.pulse, budget, loop.time)
+        self.meter = Meter()
+        self.house = House(
+            self.identity,
+            Turnstile(books),
+            self.planner,
+            self._courier,
+            books,
+            self.meter,
+            loop.time,
+            keep_bodies=settings.waybills.bodies,
+        )
+        self._numbers = RequestNumbers(books.writer, unix_ms)
+        self._problems = problem_writer(settings.errors.style)
+        self.chat = ChatDoor(self.house, self._problems, self._numbers)
+        self._reader = reader
+        self._cors = Cors(settings.server.allowed_origins)
+        self._cold = self._cold_rooms()
+        self.door = self._door()
+        self.server = HttpServer(self.door, _http_limits(settings))
+        books.on_pulse(self.pulse.merge)
+        self._beat: asyncio.TimerHandle | None = None
+        self._beats = 0
+        self._notes_under_way: set[asyncio.Task[Any]] = set()
+
+    async def listen(self, sock: socket.socket) -> None:
+        """Begin to serve."""
+        await self.server.listen(sock, _door_tls(self.settings))
+        self._tick()
+
+    def use(self, settings: Settings) -> None:
+        """Serve with other settings from now on; calls under way are not touched."""
+        self.settings = settings
+        self.catalogue, self.notes = build_catalogue(settings, self._practice)
+        self.planner.use(self.catalogue, _planner_settings(settings))
+        self._courier.forget()
+        self.door.serve(self.catalogue.providers.values())
+        self.house.keep_bodies = settings.waybills.bodies
+
+    async def drain(self) -> int:
+        """Stop accepting, let calls finish; how many had to be cut."""
+        self._draining = True
+        self.server.stop_accepting()
+        cut = await self.server.drain(self.settings.server.drain_seconds_max)
+        await self.chat.idle()
+        return cut
+
+    async def close(self) -> None:
+        """Let go of everything but the books."""
+        if self._beat is not None:
+            self._beat.cancel()
+        self.books.send_pulse(self.pulse.deltas())
+        self._tell_used()
+        if self._notes_under_way:
+            await asyncio.wait(self._notes_under_way)
+        await self._cold.close()
+        await self.upstream.close()
+
+    def explain(self, body: bytes, headers: Mapping[bytes, bytes]) -> dict[str, Any]:
+        """What a call would do. Raises Refusal only for callers nobody knows."""
+        request = Request("POST", b"/v1/explain", "/v1/explain", b"", dict(headers))
+        request.body = body
+        asked = self.chat.asked(request)
+        return explained(asked.bill, explain(asked, self.house))
+
+    def _request_id(self) -> str:
+        return request_id(self._numbers.next()[0])
+
+    def _door(self) -> Door:
+        settings = self.settings
+        probes = Probes(self.meter, self._not_ready, self._request_id, self._gauges(), self._labels())
+        door = Door(
+            chat=self.chat,
+            hot={"live": probes.live, "ready": probes.ready, "metrics": probes.metrics},
+            cold=self._cold.call,
+            identity=self.identity,
+            problems=self._problems,
+            request_ids=self._request_id,
+            cors=self._cors,
+            body_bytes_max=settings.server.body_bytes_max,
+        )
+        door.serve(self.catalogue.providers.values())
+        return door
+
+    def _cold_rooms(self) -> AsgiBridge:
+        """Everything that is not on the way of a chat call."""
+        gate = Gate(self.identity, self._problems, self._request_id, self._cors)
+        catalogue, planner = (lambda: self.catalogue), (lambda: self.planner)
+        room = ReadingRoom()
+        rooms = (
+            Explain(self),
+            Models(catalogue, planner, self._loop.time, self.pulse.reading),
+            Hub(catalogue, planner),
+            Requests(self._reader, room),
+            PreferencesRoutes(self.books, lambda: self.catalogue.providers),
+            TokenRoutes(self.books, self._reader, room, self._mint, unix_ms),
+        )
+        handlers: dict[str, Handler] = {"openapi": openapi}
+        for one in rooms:
+            handlers |= one.handlers()
+        return AsgiBridge(cold_app(gate, handlers, lambda: self.door.chats))
+
+    def _mint(self) -> FreshToken:
+        minted = mint(self.settings.tokens.prefix)
+        return FreshToken(minted.secret, minted.digest(self._pepper), minted.last4)
+
+    def _not_ready(self) -> list[str]:
+        return ["draining: this process is shutting down"] if self._draining else []
+
+    def _labels(self) -> tuple[tuple[str, str], ...]:
+        return (("worker", str(self.books.writer)),) if self.books.writer else ()
+
+    def _gauges(self) -> tuple[Gauge, ...]:
+        return (
+            Gauge("waypost_in_flight", "Requests under way.", lambda: self.server.in_flight),
+            Gauge("waypost_client_connections", "Open connections of clients.", lambda: self.server.connections),
+            Gauge("waypost_upstream_sockets", "Sockets towards providers.", lambda: self.upstream.open_sockets),
+        )
+
+    def _key_refused(self, key: tuple[str, ...], words: str) -> None:
+        log.error("provider %s refuses our key (%s): its endpoints rest until the key changes", key[1], words)
+
+    def _tick(self) -> None:
+        deltas = self.pulse.deltas()
+        if deltas:
+            self.books.send_pulse(deltas)
+        self._beats += 1
+        if self._beats % USED_BEATS == 0:
+            self._tell_used()
+        self._beat = self._loop.call_later(PULSE_SECONDS, self._tick)
+
+    def _tell_used(self) -> None:
+        """Which tokens were used: nobody waits for it, and a lost note is no harm."""
+        used = self.identity.take_used()
+        if used:
+            note = self._loop.create_task(self.books.run("token.used", {"uses": used}))
+            self._notes_under_way.add(note)
+            note.add_done_callback(self._noted)
+
+    def _noted(self, note: asyncio.Task[Any]) -> None:
+        self._notes_under_way.discard(note)
+        if not note.cancelled() and note.exception() is not None:
+            log.warning("when tokens were last used could not be written: %s", note.exception())
+
+
+def _pulse_settings(settings: Settings) -> PulseSettings:
+    routing = settings.routing
+    return PulseSettings(
+        routing.breaker_failures,
+        int(routing.breaker_rest_seconds * 1000),
+        int(routing.breaker_rest_seconds_max * 1000),
+        int(routing.retry_after_seconds_max * 1000),
+    )
+
+
+def _planner_settings(settings: Settings) -> PlannerSettings:
+    return PlannerSettings(settings.routing.explore_share, settings.routing.unpriced == "refuse", settings.deadlines)
+
+
+def _proxy(settings: Settings) -> ProxySettings | None:
+    proxy = settings.proxy
+    return ProxySettings(proxy.url, proxy.no_proxy, proxy.trusted) if proxy.url else None
+
+
+def _http_limits(settings: Settings) -> HttpLimits:
+    server = settings.server
+    shared = {name: getattr(server, name) for name in HttpLimits._fields if hasattr(server, name)}
+    return HttpLimits(**shared)
+
+
+def _door_tls(settings: Settings) -> ssl.SSLContext | None:
+    server = settings.server
+    if server.tls_cert_file is None or server.tls_key_file is None:
+        return None
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.set_alpn_protocols(["http/1.1"])
+    context.load_cert_chain(server.tls_cert_file, server.tls_key_file)
+    return context

@@ -1,0 +1,261 @@
+"""The processes behind one address: the owner of the data, the practice providers, and whoever serves.
+
+With one worker all of it is one process. With several, this process is the owner and its children serve
+(`crew_worker.py`); they inherit the one listening socket.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import getpass
+import logging
+import os
+import re
+import secrets
+import signal
+import socket
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+from waypost.app import Practice, ServingProcess, build_catalogue
+from waypost.crew_hands import Hands, WorkerOrders
+from waypost.identity.tokens import mint
+from waypost.practice.profiles import catalogue_rows
+from waypost.practice.server import PracticeServers, start
+from waypost.routing.catalogue import Catalogue
+from waypost.settings import Settings, SettingsError, watch
+from waypost.store.books import Books, Retention, StoreSettings
+from waypost.store.owner import Owner
+from waypost.store.reader import Reader
+
+log = logging.getLogger("waypost")
+WATCH_SECONDS = 1.0
+BACKLOG = 4096
+LOST_COMMIT_EXIT = 75
+INTERRUPTED_EXIT = 130
+FIRST_NAME = "first"
+
+
+class StartError(Exception):
+    """Waypost cannot start: one line that says what is wrong, and one that says how to mend it."""
+
+    def __init__(self, message: str, fix: str) -> None:
+        super().__init__(message)
+        self.message = message
+        self.fix = fix
+
+
+class Ready(NamedTuple):
+    """What the start screen shows."""
+
+    address: str
+    data: Path
+    pid: int
+    user: str | None
+    """The first user, at the first start only."""
+    token: str | None
+    """Its token: shown once, kept nowhere."""
+    models: int
+    providers: tuple[str, ...]
+    """Those that can be called now."""
+    practice: tuple[str, ...]
+    workers: int
+    notes: tuple[str, ...]
+
+
+def bind(host: str, port: int) -> socket.socket:
+    """Listen on an address. Raises StartError."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    sock = socket.socket(family, socket.SOCK_STREAM)
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        sock.bind((host, port))
+        sock.listen(BACKLOG)
+    except OSError as error:
+        sock.close()
+        raise StartError(
+            f"Cannot listen on {host}:{port}: {os.strerror(error.errno or 0).lower()}.",
+            f"Choose another with --port, such as --port {port + 1 if port < 65535 else 0}.",
+        ) from None
+    sock.setblocking(False)
+    return sock
+
+
+def open_folder(folder: Path) -> bytes:
+    """Make the data folder if there is none, and read its pepper. Raises StartError."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        return _pepper(folder / "pepper")
+    except OSError as error:
+        raise StartError(
+            f"Cannot use the data folder {folder}: {os.strerror(error.errno or 0).lower()}.",
+            "Make it writable for this user, or choose another with --data DIR.",
+        ) from None
+
+
+def _pepper(path: Path) -> bytes:
+    """The secret that token digests are made with: kept beside the database, which alone is worth nothing."""
+    try:
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except FileExistsError:
+        return path.read_bytes()
+    with os.fdopen(descriptor, "wb") as file:
+        pepper = secrets.token_bytes(32)
+        file.write(pepper)
+        file.flush()
+        os.fsync(file.fileno())
+    return pepper
+
+
+async def first_steps(books: Books, reader: Reader, pepper: bytes, prefix: str) -> tuple[str | None, str | None]:
+    """At the first start: a user, an operator, with a token. Gives the user's name and the token's secret."""
+    if reader.users():
+        return None, None
+    name = re.sub(r"[^a-z0-9._-]+", "-", getpass.getuser().lower()).strip("-._") or "me"
+    await books.run("user.create", {"name": name, "operator": True})
+    token = mint(prefix)
+    args = {"user": name, "name": FIRST_NAME, "kind": "write", "digest": token.digest(pepper), "last4": token.last4}
+    await books.run("token.create", args)
+    return name, token.secret
+
+
+def store_settings(settings: Settings) -> StoreSettings:
+    """What the store is told."""
+    kept = settings.waybills
+    return StoreSettings(settings.data_folder, Retention(kept.keep_days, kept.keep_rows_max))
+
+
+async def practice_servers(settings: Settings) -> tuple[PracticeServers | None, Practice | None]:
+    """Practice providers on free ports, unless the settings say no."""
+    if settings.practice.enabled is False:
+        return None, None
+    servers = await start()
+    return servers, Practice(*catalogue_rows(servers.base_urls))
+
+
+class Shift:
+    """Serves until told to stop, and takes up new settings on the way. One in each process that serves."""
+
+    def __init__(self, serving: ServingProcess, reload: Callable[[], Settings], stop: asyncio.Event) -> None:
+        self._serving = serving
+        self._reload = reload
+        self._stop = stop
+        self._again = False
+
+    async def work(self) -> None:
+        """Return when every call has ended after the stop."""
+        loop = asyncio.get_running_loop()
+        loop.add_signal_handler(signal.SIGHUP, self._look_again)
+        mark = watch(self._serving.settings)
+        while not self._stop.is_set():
+            try:
+                await asyncio.wait_for(self._stop.wait(), WATCH_SECONDS)
+            except TimeoutError:
+                seen = watch(self._serving.settings)
+                if seen != mark or self._again:
+                    self._again = False
+                    self._use_new()
+                    mark = watch(self._serving.settings)
+        cut = await self._serving.drain()
+        if cut:
+            log.warning("%d streams were cut at the end of the drain", cut)
+        await self._serving.close()
+
+    def _look_again(self) -> None:
+        self._again = True
+
+    def _use_new(self) -> None:
+        """Settings that cannot be read leave those in force as they are."""
+        serving = self._serving
+        try:
+            serving.use(self._reload())
+        except (SettingsError, ValueError) as error:
+            log.error("the settings changed and cannot be used; those before stay: %s", error)  # noqa: TRY400 (no bug)
+            return
+        log.info("settings and catalogue reloaded: %d models", len(serving.catalogue.models))
+        for note in serving.notes:
+            log.warning("%s", note)
+
+
+def stop_on_signals(stop: asyncio.Event) -> None:
+    """SIGTERM or SIGINT once: finish what was begun. Again: at once; whatever was acknowledged is on the disk."""
+    loop = asyncio.get_running_loop()
+    for name in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(name, _stop_or_leave, stop)
+
+
+def _stop_or_leave(stop: asyncio.Event) -> None:
+    if stop.is_set():
+        os._exit(INTERRUPTED_EXIT)
+    stop.set()
+
+
+class Crew:
+    """Everything that runs; `reload` reads the settings again."""
+
+    def __init__(self, settings: Settings, reload: Callable[[], Settings], orders: WorkerOrders) -> None:
+        self._settings = settings
+        self._reload = reload
+        self._orders = orders
+        self._stop = asyncio.Event()
+        self._exit = 0
+
+    async def run(self, announce: Callable[[Ready], None]) -> int:
+        """Serve until SIGTERM or SIGINT; gives the exit code. Raises StartError, DataError, SettingsError."""
+        settings = self._settings
+        pepper = open_folder(settings.data_folder)
+        sock = bind(settings.server.host, settings.server.port)
+        owner = Owner(store_settings(settings))
+        owner.on_fatal(self._lost_commit)
+        await owner.listen()
+        reader = Reader(settings.data_folder)
+        first = await first_steps(owner, reader, pepper, settings.tokens.prefix)
+        servers, practice = await practice_servers(settings)
+        stop_on_signals(self._stop)
+        if settings.server.workers == 1:
+            serving = ServingProcess(settings, owner, reader, pepper, practice)
+            await serving.listen(sock)
+            announce(_ready(settings, serving.catalogue, serving.notes, sock, first))
+            await Shift(serving, self._reload, self._stop).work()
+        else:
+            hands = Hands(self._orders.of(sock, servers.base_urls if servers else None), self._stop)
+            owner.on_silent(hands.kill)
+            await hands.start(settings.server.workers)
+            announce(_ready(settings, *build_catalogue(settings, practice), sock, first))
+            await hands.work()
+        if servers is not None:
+            await servers.close()
+        await owner.close()
+        return self._exit
+
+    def _lost_commit(self, error: BaseException) -> None:
+        log.critical("a write's outcome is unknown (%s): stopping, to start again from what is on the disk", error)
+        self._exit = LOST_COMMIT_EXIT
+        self._stop.set()
+
+
+def _ready(
+    settings: Settings,
+    catalogue: Catalogue,
+    notes: tuple[str, ...],
+    sock: socket.socket,
+    first: tuple[str | None, str | None],
+) -> Ready:
+    host, port = sock.getsockname()[:2]
+    shown = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(host, f"[{host}]" if ":" in host else host)
+    scheme = "https" if settings.server.tls_cert_file else "http"
+    used = {endpoint.provider for model in catalogue.models.values() for endpoint in model.endpoints}
+    callable_now = [p for p in catalogue.providers.values() if p.slug in used and p.usable and not p.disabled]
+    return Ready(
+        address=f"{scheme}://{shown}:{port}",
+        data=settings.data_folder,
+        pid=os.getpid(),
+        user=first[0],
+        token=first[1],
+        models=len(catalogue.models),
+        providers=tuple(p.slug for p in callable_now),
+        practice=tuple(p.slug for p in callable_now if p.practice),
+        workers=settings.server.workers,
+        notes=notes,
+    )

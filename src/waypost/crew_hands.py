@@ -1,0 +1,114 @@
+"""The children that serve when there are several workers: started, watched, started again, and told to stop."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import signal
+import socket
+import sys
+from collections.abc import Mapping
+from contextlib import suppress
+from typing import Any
+
+import msgspec
+
+log = logging.getLogger("waypost")
+RESTART_SECONDS = 0.5
+RESTART_SECONDS_MAX = 10.0
+START_SECONDS_MAX = 30.0
+READY = b"ready\n"
+
+
+class WorkerOrders(msgspec.Struct, frozen=True):
+    """What a worker must know; it reads the settings themselves again."""
+
+    config: str | None
+    overrides: dict[str, Any]
+    listener: int = -1
+    """The inherited listening socket."""
+    practice: dict[str, str] | None = None
+    """Where practice providers run, by slug."""
+
+    def of(self, sock: socket.socket, base_urls: Mapping[str, str] | None) -> WorkerOrders:
+        """The same, with what was found at start."""
+        urls = None if base_urls is None else dict(base_urls)
+        return msgspec.structs.replace(self, listener=sock.fileno(), practice=urls)
+
+
+class Hands:
+    """The children. One that ends unasked is replaced, at first at once and then ever more slowly."""
+
+    def __init__(self, orders: WorkerOrders, stop: asyncio.Event) -> None:
+        self._orders = orders
+        self._stop = stop
+        self._running: set[asyncio.subprocess.Process] = set()
+        self._first: list[asyncio.subprocess.Process] = []
+
+    async def start(self, count: int) -> None:
+        """Return when all serve. Raises ChildFailed."""
+        self._first = list(await asyncio.gather(*(self._spawn() for _ in range(count))))
+
+    async def work(self) -> None:
+        """Return when the stop was asked for and every child has ended."""
+        keepers = [asyncio.create_task(self._keep(child)) for child in self._first]
+        await self._stop.wait()
+        for child in list(self._running):
+            with suppress(ProcessLookupError):
+                child.send_signal(signal.SIGTERM)
+        await asyncio.gather(*keepers)
+
+    def kill(self, pid: int) -> None:
+        """A child that does not answer must not go on serving what was revoked."""
+        log.error("worker %d does not answer: killed", pid)
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+
+    async def _keep(self, child: asyncio.subprocess.Process) -> None:
+        wait = RESTART_SECONDS
+        while True:
+            code = await child.wait()
+            self._running.discard(child)
+            if self._stop.is_set():
+                return
+            log.error("worker %d ended with %s: starting another", child.pid, code)
+            await asyncio.sleep(wait)
+            wait = min(wait * 2, RESTART_SECONDS_MAX)
+            if self._stop.is_set():
+                return
+            try:
+                child = await self._spawn()
+            except ChildFailed as failed:
+                log.error("%s", failed)  # noqa: TRY400 (told by the child itself)
+                continue
+
+    async def _spawn(self) -> asyncio.subprocess.Process:
+        child = await asyncio.create_subprocess_exec(
+            sys.executable,
+            "-m",
+            "waypost.crew_worker",
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+            pass_fds=[self._orders.listener],
+        )
+        self._running.add(child)
+        assert child.stdin is not None  # noqa: S101 (piped above)
+        assert child.stdout is not None  # noqa: S101 (piped above)
+        child.stdin.write(msgspec.json.encode(self._orders))
+        child.stdin.close()
+        try:
+            said = await asyncio.wait_for(child.stdout.readline(), START_SECONDS_MAX)
+        except TimeoutError:
+            said = b""
+        if said != READY:
+            with suppress(ProcessLookupError):
+                child.kill()
+            await child.wait()
+            self._running.discard(child)
+            raise ChildFailed(f"worker {child.pid} did not start; it says why above")
+        return child
+
+
+class ChildFailed(Exception):
+    """A worker did not get as far as serving."""

@@ -1,0 +1,56 @@
+"""A worker's process: `python -m waypost.crew_worker`, started by `crew_hands.py` with its orders on standard input."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+import sys
+from functools import partial
+
+import msgspec
+import uvloop
+
+from waypost.app import Practice, ServingProcess
+from waypost.crew import Shift, open_folder, stop_on_signals
+from waypost.crew_hands import READY, WorkerOrders
+from waypost.logs import log_to_stderr
+from waypost.practice.profiles import catalogue_rows
+from waypost.settings import load
+from waypost.store.link import OwnerLink
+from waypost.store.reader import Reader
+
+OWNER_GONE_EXIT = 75
+
+
+async def work(orders: WorkerOrders) -> int:
+    """Serve on the inherited socket until stopped; gives the exit code."""
+    read = partial(load, orders.config, os.environ, orders.overrides)  # noqa: TID251 (handed on to the settings)
+    settings = read()
+    log_to_stderr(settings.log.level, settings.log.format)
+    stop = asyncio.Event()
+    stop_on_signals(stop)
+    books = await OwnerLink.connect(settings.data_folder)
+    code = 0
+
+    def owner_gone() -> None:
+        nonlocal code
+        code = OWNER_GONE_EXIT
+        stop.set()
+
+    books.on_owner_gone(owner_gone)
+    practice = None if orders.practice is None else Practice(*catalogue_rows(orders.practice))
+    pepper = open_folder(settings.data_folder)
+    serving = ServingProcess(settings, books, Reader(settings.data_folder), pepper, practice)
+    sock = socket.socket(fileno=orders.listener)
+    sock.setblocking(False)
+    await serving.listen(sock)
+    sys.stdout.buffer.write(READY)
+    sys.stdout.buffer.flush()
+    await Shift(serving, read, stop).work()
+    await books.close()
+    return code
+
+
+if __name__ == "__main__":
+    sys.exit(uvloop.run(work(msgspec.json.decode(sys.stdin.buffer.read(), type=WorkerOrders))))
