@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any
 
+from waypost.practice.asked import Asked, read
 from waypost.practice.profiles import BUILT_IN, PracticeProvider
 from waypost.practice.server import PracticeServer, PracticeServers, start
 
@@ -94,8 +95,13 @@ def is_whole(raw: bytes) -> bool:
     return length is not None and len(body) >= int(length)
 
 
-def ask(prompt: str = "Count to 9", **fields: Any) -> dict[str, Any]:
+def ask(prompt: Any = "Count to 9", **fields: Any) -> dict[str, Any]:
     return {"model": "practice/parrot", "messages": [{"role": "user", "content": prompt}], **fields}
+
+
+def understood(prompt: Any = "Count to 9", **fields: Any) -> Asked:
+    """The same, as the provider reads it."""
+    return read(json.dumps(ask(prompt, **fields)).encode())
 
 
 def request(body: Any, headers: dict[str, str] | None = None, path: str = "/v1/chat/completions") -> bytes:
