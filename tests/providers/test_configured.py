@@ -70,6 +70,25 @@ def test_a_key_that_is_named_and_not_set_is_noted() -> None:
     assert configured.notes == ("providers.alpha: ALPHA_KEY is not set in the environment, so it cannot be called",)
 
 
+def test_a_key_that_would_travel_unencrypted_through_the_world_is_noted() -> None:
+    tables = {
+        slug: {"base_url": url, "key_env": "K"}
+        for slug, url in (("far", "http://a.example/v1"), ("near", "http://gpu/v1"))
+    }
+    configured, faults = read(tables, {"K": "canary"})
+    assert faults == []
+    assert configured.notes == ("providers.far: its key travels unencrypted to http://a.example/v1",)
+
+
+def test_a_disabled_provider_needs_no_key() -> None:
+    assert read({"groq": {"disabled": True, "key_env": "K"}})[0].notes == ()
+
+
+def test_an_address_that_already_names_the_chat_route_is_told() -> None:
+    _, faults = read({"alpha": {"base_url": "http://gpu/v1/chat/completions/"}})
+    assert faults == ["alpha.base_url must end before /chat/completions, which is added to it"]
+
+
 @pytest.mark.parametrize("slug", ["fastest", "v1", "api", "metrics", "chat", "auto", "deadlines"])
 def test_a_name_that_is_a_policy_or_a_route_of_ours_is_refused(slug) -> None:
     assert slug in RESERVED_SLUGS

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import socket
-from typing import Any
 
 import pytest
 from pathserver import Page, path_server
@@ -82,16 +81,17 @@ def test_a_port_where_nobody_listens_says_so(run) -> None:
 
 
 def test_an_answer_that_never_ends_is_given_up_and_its_socket_closed(run) -> None:
-    async def scene() -> Any:
+    async def scene() -> Failed:
         async def script(line: Line) -> None:
             await line.request()
             await line.say(b"HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\n[")
             await line.until_left()
 
-        async with raw_server(script) as server:
-            failed = await failure(f"http://{server.address.shown}/v1", limits=FetchLimits(seconds_max=0.2))
+        async with raw_server(script) as server, upstream_of() as upstream:
+            with pytest.raises(Failed) as caught:
+                await fetch(upstream, server.address, "/", limits=FetchLimits(seconds_max=0.2))
             await server.lines[0].ended.wait()
-            return failed
+            return caught.value
 
     failed = run(scene())
     assert failed.code == "provider_timeout"

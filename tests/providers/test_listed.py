@@ -60,6 +60,7 @@ def test_each_spelling_of_a_price_becomes_nano_usd_for_each_million(item, figure
         {"pricing": {"input": "nan", "output": "inf"}},
         {"pricing": {"input": [1], "output": {}}},
         {"pricing": {"prompt": 0.5, "completion": 1.5}},
+        {"pricing": {"prompt": 0.05, "completion": 0.06}},
         {"pricing": {"prompt": "0.000001", "completion": "0.000001", "request": "2"}},
         {"input_token_price_per_m": -1, "output_token_price_per_m": -1},
         {"is_free": "yes"},

@@ -110,6 +110,13 @@ def test_a_price_of_its_own_is_not_replaced_by_what_another_sheet_says_is_free()
     assert endpoint.source == OWN
 
 
+def test_a_price_of_zero_is_taken_from_another_sheet_together_with_its_reason() -> None:
+    own = Endpoint("acme/one", "alpha", "x", source=OWN, as_of=DAY)
+    free = at_alpha(price=dated_price(Price(0, 0), DAY), is_free=True)
+    endpoint = only(assemble([hub(free), Sheet("alpha", OWN, DAY, (Model("acme/one", (own,)),))], {}, DAY))
+    assert (endpoint.price[:2], endpoint.is_free) == ((0, 0), True)
+
+
 def test_an_alias_and_a_retired_model_have_no_endpoints_of_their_own() -> None:
     other = Sheet("huggingface", HUB, DAY, (Model("acme/two", ()),))
     alias = assemble([hub(at_alpha()), other], row(alias_of="acme/two"), DAY).models["acme/one"]

@@ -14,7 +14,7 @@ from waypost.providers.addresses import forbidden, literal
 from waypost.providers.known import KNOWN, KNOWN_BY_SLUG, KnownProvider
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
 POLICY_WORDS: Final = frozenset({"auto", "cheapest", "fastest", "preferred"})
 ROUTE_WORDS: Final = frozenset({"api", "docs", "live", "metrics", "oauth", "openapi", "ready", "v1", "v2"})
@@ -27,6 +27,7 @@ RESERVED_SLUGS: Final = POLICY_WORDS | ROUTE_WORDS | CONSOLE_WORDS | SETTING_WOR
 """Words that are policies, first path segments of ours, or keys beside a provider's slug in the settings."""
 
 LOCAL_SUFFIXES: Final = (".localhost", ".local", ".internal", ".lan", ".home.arpa")
+CHAT_ENDING: Final = "/chat/completions"
 KEY_TEXT: Final = re.compile(r"[\x21-\x7e]+\Z")
 CHAT_PATH: Final = matching(
     re.compile(r"/[A-Za-z0-9._~/{}:@!$&'()*+,;=%-]*\Z"),
@@ -80,12 +81,18 @@ def configure(tables: object, environment: Mapping[str, str], place: Place) -> C
     drafts |= {row.slug: _draft(row.slug, {}) for row in KNOWN if row.slug not in given}
     notes: list[str] = []
     providers = {slug: _with_key(draft, environment, notes) for slug, draft in drafts.items()}
-    notes += [
-        f"providers.{slug}: {row['key_env']} is not set in the environment, so it cannot be called"
-        for slug, row in given.items()
-        if "key_env" in row and providers[slug].key is None and not row.get("disabled")
-    ]
+    notes += [note for slug, row in given.items() for note in _oddities(providers[slug], row)]
     return Configured(providers, given, tuple(notes))
+
+
+def _oddities(provider: Provider, given: Mapping[str, Any]) -> Iterator[str]:
+    """What is allowed and still worth a line."""
+    if provider.disabled:
+        return
+    if "key_env" in given and provider.key is None:
+        yield f"providers.{provider.slug}: {provider.key_env} is not set in the environment, so it cannot be called"
+    if provider.key is not None and provider.base_url.startswith("http:") and not is_local_address(provider.base_url):
+        yield f"providers.{provider.slug}: its key travels unencrypted to {provider.base_url}"
 
 
 def is_local_address(base_url: str) -> bool:
@@ -112,6 +119,8 @@ def _read_row(slug: str, table: object, place: Place) -> dict[str, Any]:
     for name in keys_here:
         place.at(name).fault("is refused: keys come from the environment only; name the variable in key_env")
     given = read_given(ProviderRow, table, place, also=keys_here)
+    if given.get("base_url", "").endswith(CHAT_ENDING):
+        place.at("base_url").fault(f"must end before {CHAT_ENDING}, which is added to it")
     if "base_url" not in names and slug not in KNOWN_BY_SLUG:
         place.fault(f"needs a base_url: it is none of the known providers{did_you_mean(slug, KNOWN_BY_SLUG)}")
     return given
