@@ -1,11 +1,10 @@
 """What Hugging Face's own clients ask of the Hub."""
 
 import re
-from dataclasses import replace
 
 import pytest
 from huggingface_hub.hf_api import ModelInfo
-from reception import Reception, caller
+from reception import Reception
 
 from waypost.domain.callers import INFERENCE, Grant
 
@@ -26,9 +25,9 @@ def test_whoami_says_who_the_token_belongs_to(run):
 
 def test_whoami_unfolds_a_fine_grained_token(run):
     reception = Reception()
-    reception.people.by_token[b"Bearer fine"] = caller(
+    reception.people.join(
         "fina",
-        token_id=5,
+        "fine",
         kind="fineGrained",
         permissions=frozenset({INFERENCE}),
         grants=(Grant("user", "fina", frozenset({"user.billing.read"})),),
@@ -46,8 +45,7 @@ def test_whoami_unfolds_a_fine_grained_token(run):
 
 def test_a_user_without_an_email_has_none_rather_than_null(run):
     reception = Reception()
-    anna = reception.people.by_token[b"Bearer anna"]
-    reception.people.by_token[b"Bearer anna"] = replace(anna, user=replace(anna.user, email="", fullname=""))
+    reception.people.change("anna", email="", fullname="")
     me = run(reception.get("/api/whoami-v2", "anna")).json()
     assert "email" not in me
     assert (me["fullname"], me["emailVerified"]) == ("anna", False)

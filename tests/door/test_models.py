@@ -5,7 +5,7 @@ import time
 
 import pytest
 from crossroads import SERVED, Crossroads, endpoint, model, usd
-from reception import CREATED, Reception, caller, small_catalogue
+from reception import CREATED, Reception, small_catalogue
 
 from waypost.domain.pulse import CallResult
 
@@ -73,7 +73,7 @@ def test_a_token_adds_whether_each_provider_may_be_called_and_why_not(run):
 
 def test_a_token_narrows_the_list_to_what_its_caller_may_call(run):
     reception = Reception()
-    reception.people.by_token[b"Bearer narrow"] = caller("nora", token_id=9, models=frozenset({"acme/two"}))
+    reception.people.join("nora", "narrow", models=frozenset({"acme/two"}))
     listed = run(reception.get("/v1/models", "narrow")).json()["data"]
     assert [entry["id"] for entry in listed] == ["acme/two"]
     shown = run(reception.get("/v1/models/acme/one", "narrow")).json()

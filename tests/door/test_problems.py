@@ -99,7 +99,7 @@ def test_no_text_of_a_caller_can_add_a_header():
         (Refusal("token_missing", "m"), 401, {"error": "Invalid username or password."}),
         (Refusal("token_revoked", "m"), 401, {"error": "Invalid credentials in Authorization header"}),
         (
-            Refusal("scope_missing", "m", extra={"user": "anna"}),
+            Refusal("scope_missing", "m", extra={"entity": {"type": "user", "name": "anna"}}),
             403,
             {
                 "error": "This authentication method does not have sufficient permissions to call Inference "

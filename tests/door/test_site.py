@@ -4,7 +4,7 @@ from contextlib import asynccontextmanager
 
 import pytest
 from crossroads import provider
-from reception import People, Reception
+from reception import UNKNOWN, Reception
 from wire_site import connected, served
 
 from waypost.domain.problems import Refusal
@@ -35,7 +35,7 @@ async def door(**more):
         chat=chat,
         hot=Probes(Meter(), list, reception.next_id).handlers(),
         cold=bridge.call,
-        identity=People(),
+        identity=reception.people.identity,
         problems=problem_writer("waypost"),
         request_ids=reception.next_id,
         cors=Cors([ORIGIN]),
@@ -134,7 +134,7 @@ def test_a_large_body_is_taken_for_a_conversation_and_for_nothing_else(run):
     ("path", "headers", "code"),
     [
         ("/v1/chat/completions", {}, "token_missing"),
-        ("/v1/chat/completions", {"authorization": "Bearer nobody"}, "token_unknown"),
+        ("/v1/chat/completions", {"authorization": f"Bearer {UNKNOWN}"}, "token_unknown"),
         ("/nowhere", {"authorization": "Bearer anna"}, "not_found"),
         ("/v1/models", {}, "method_not_allowed"),
     ],

@@ -6,53 +6,55 @@ from dataclasses import replace
 from typing import Any
 
 import httpx
-from crossroads import Crossroads, endpoint, model, provider, usd
+from crossroads import START_MS, Crossroads, endpoint, model, provider, usd
 
-from waypost.domain.callers import INFERENCE, SCOPES, Caller, Token, User
+from waypost.domain.callers import INFERENCE, Caller, Token, User
 from waypost.domain.chat import Need
-from waypost.domain.problems import Refusal
 from waypost.door.cold import Gate, Handler, cold_app
 from waypost.door.cors import Cors
 from waypost.door.hub import Hub
 from waypost.door.models import Models
 from waypost.door.problems import problem_writer
 from waypost.door.routes import ROUTES, ChatPaths
+from waypost.identity.registry import Identity
+from waypost.identity.tokens import Minted, mint
 
 CREATED = 1_750_000_000
+PEPPER = b"pepper"
 
 
-def caller(name: str, *, token_id: int = 1, scopes: Any = SCOPES, operator: bool = False, **token: Any) -> Caller:
-    user = User(token_id, name, fullname=name.title(), email=f"{name}@example.com", operator=operator)
-    kept = Token(token_id, b"", token_id, f"{name}'s token", token.pop("kind", "write"), "abcd", 0, **token)
-    return Caller(user, kept, frozenset(scopes))
+UNKNOWN = mint("wp_").secret
+"""A whole token that nobody here has."""
 
 
 class People:
-    """Who shows which token. Changing a caller is what a change of rights looks like from the door."""
+    """Three users with a token each, whose secret is the user's name; and who else a test brings in."""
 
     def __init__(self) -> None:
-        self.by_token = {
-            b"Bearer anna": caller("anna"),
-            b"Bearer otto": caller("otto", token_id=2, operator=True),
-            b"Bearer ines": caller("ines", token_id=3, scopes=[INFERENCE]),
-        }
+        self.identity = Identity(PEPPER, lambda: START_MS)
+        self._count = 0
+        self.join("anna")
+        self.join("otto", operator=True)
+        self.join("ines", kind="fineGrained", permissions=frozenset([INFERENCE]))
 
-    def who(self, authorization: bytes | None) -> Caller:
-        if authorization is None:
-            raise Refusal("token_missing", "No token came.", fix="Send one.")
-        if authorization not in self.by_token:
-            raise Refusal("token_unknown", "This token is none of ours.", fix="Make one.")
-        return self.by_token[authorization]
+    def join(self, name: str, secret: str = "", *, operator: bool = False, kind: str = "write", **token: Any) -> None:
+        """A user with one token, whose secret is the user's name where none is given."""
+        self._count += 1
+        number, secret = self._count, secret or name
+        user = User(number, name, fullname=name.title(), email=f"{name}@example.com", operator=operator)
+        digest = Minted(secret).digest(PEPPER)
+        kept = Token(number, digest, number, f"{name}'s token", kind, secret[-4:], 0, **token)
+        self.identity.load([user], [kept])
 
-    def require(self, who: Caller, scope: str) -> None:
-        if scope not in who.scopes:
-            raise Refusal("scope_missing", f"The token lacks {scope}.", extra={"user": who.user.name})
+    def caller(self, name: str) -> Caller:
+        return self.identity.who(f"Bearer {name}".encode())
+
+    def change(self, name: str, **fields: Any) -> None:
+        """What a committed change of a user is to every process."""
+        self.identity.load([replace(self.caller(name).user, **fields)], [])
 
     def prefer(self, name: str, **preferences: Any) -> None:
-        key = f"Bearer {name}".encode()
-        known = self.by_token[key]
-        user = replace(known.user, preferences=replace(known.user.preferences, **preferences))
-        self.by_token[key] = replace(known, user=user, version=known.version + 1)
+        self.change(name, preferences=replace(self.caller(name).user.preferences, **preferences))
 
 
 def small_catalogue() -> Crossroads:
@@ -93,7 +95,7 @@ class Reception:
         self.people = People()
         self.now = 1000.0
         self.count = 0
-        gate = Gate(self.people, problem_writer(style), self.next_id, Cors(origins))
+        gate = Gate(self.people.identity, problem_writer(style), self.next_id, Cors(origins))
         current = self.crossroads
         self.models = Models(
             lambda: current.catalogue, lambda: current.planner, lambda: self.now, current.pulse.reading

@@ -107,6 +107,11 @@ def read_time_ms(text: str) -> int:
     return ms
 
 
+def iso(ms: int) -> str:
+    """Unix milliseconds as `2026-11-20T08:15:30.123Z`."""
+    return datetime.fromtimestamp(ms / 1000, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
 async def read_form(http: Request, shape: type[Shape]) -> Shape:
     """A JSON body in the shape of a struct. Raises Refusal `invalid_request`, naming the field."""
     body = await http.body()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterable, Iterator
-from datetime import UTC, datetime
 from hashlib import blake2b
 from typing import Any, Final
 
@@ -14,7 +13,7 @@ from waypost.domain.callers import Caller, Token
 from waypost.domain.endpoints import Endpoint, Model
 from waypost.domain.problems import Refusal
 from waypost.door.cold import Ask, Handler, json_response
-from waypost.door.forms import Query, invalid
+from waypost.door.forms import Query, invalid, iso
 from waypost.door.models import Catalogue, Planner, listed, may_call_some_day, pipeline_tag, standing, usable
 
 LIMIT_DEFAULT: Final = 1_000
@@ -165,11 +164,6 @@ def _access_token(token: Token) -> dict[str, Any]:
             ],
         }
     return shown
-
-
-def iso(ms: int) -> str:
-    """Unix milliseconds as the Hub writes times: `2026-11-20T08:15:30.123Z`."""
-    return datetime.fromtimestamp(ms / 1000, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def _object_id(name: str) -> str:

@@ -79,7 +79,7 @@ class HuggingFaceRow(NamedTuple):
     status: int | None = None
     """Theirs, where it differs from ours."""
     words: str | None = None
-    """Theirs, with `{model}`, `{user}` and `{provider}` from the problem's evidence; None: our message."""
+    """Theirs, with places for the problem's evidence; None: our message."""
 
 
 BAD_CREDENTIALS: Final = "Invalid credentials in Authorization header"
@@ -96,7 +96,7 @@ HUGGING_FACE: Final[dict[str, HuggingFaceRow]] = {
     "scope_missing": HuggingFaceRow(
         "string",
         words="This authentication method does not have sufficient permissions to call Inference Providers "
-        "on behalf of user {user}",
+        "on behalf of {entity[type]} {entity[name]}",
     ),
     "organisation_unknown": _forbidden,
     "not_a_member": _forbidden,
@@ -151,7 +151,7 @@ def _words(row: HuggingFaceRow, problem: Problem) -> str:
         return problem.message
     try:
         return row.words.format_map(problem.extra)
-    except KeyError:  # the evidence has no such thing: our words are better than a hole in theirs
+    except (KeyError, TypeError):  # the evidence has no such thing: our words are better than a hole in theirs
         return problem.message
 
 

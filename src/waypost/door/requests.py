@@ -5,11 +5,10 @@ A caller sees its own user's; an operator sees everybody's, and the ring of unkn
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from typing import Any, Final, Protocol, TypeVar
 
-import anyio
-import anyio.to_thread
 from starlette.responses import Response
 
 from waypost.domain.problems import Refusal
@@ -43,7 +42,7 @@ class ReadingRoom:
     """Lets few readers into the archive at once, each in a thread of its own."""
 
     def __init__(self, seats: int = READERS_MAX, waiting_max: int = WAITING_MAX) -> None:
-        self._seats = anyio.CapacityLimiter(seats)
+        self._seats = asyncio.Semaphore(seats)
         self._inside_max = seats + waiting_max
         self._inside = 0
 
@@ -55,7 +54,8 @@ class ReadingRoom:
             )
         self._inside += 1
         try:
-            return await anyio.to_thread.run_sync(look, limiter=self._seats)
+            async with self._seats:
+                return await asyncio.to_thread(look)
         finally:
             self._inside -= 1
 

@@ -30,7 +30,7 @@ def model_not_found(asked: str, nearest: list[str], provider: str | None = None)
         why="no model of this catalogue has that id" + (", nor has the provider" if provider else ""),
         fix=f"Use {nearest[0]}." if nearest else "Take an id from GET /v1/models.",
         param="model",
-        extra={"nearest": nearest},
+        extra={"model": asked[:ASKED_CHARACTERS_MAX], **_pinned(provider), "nearest": nearest},
     )
 
 
@@ -106,8 +106,13 @@ def _not_supported(plan: Plan, ask: ChatRequest, extra: dict[str, Any]) -> Refus
         why=told,
         fix=nearest.fix if nearest else "Ask for another model; GET /v1/models lists them.",
         param="model",
-        extra=extra,
+        extra={"model": ask.asked[:ASKED_CHARACTERS_MAX], **_pinned(ask.pinned), **extra},
     )
+
+
+def _pinned(provider: str | None) -> dict[str, str]:
+    """The provider of the path, where one is pinned: Hugging Face says such refusals in other words."""
+    return {"pinned": provider} if provider else {}
 
 
 def _told(excluded: Iterable[Exclusion]) -> str:
