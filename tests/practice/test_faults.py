@@ -9,7 +9,8 @@ import pytest
 from practiceclient import INSTANT, Wire, ask, fetch, line_to, listen_to, practice, request
 
 from waypost.domain.problems import Refusal
-from waypost.practice.faults import FAULTS, Wanted, read
+from waypost.practice.faults import FAULTS, Wanted, perform, read
+from waypost.practice.script import SSE, Script
 
 STREAM = ask(stream=True, stream_options={"include_usage": True})
 WORDS = "1, 2, 3, 4, 5, 6, 7, 8, 9"
@@ -588,6 +589,26 @@ def test_faults_add_up_from_left_to_right(run):
             assert wire.ending == "eof"
 
     run(call())
+
+
+def test_any_two_faults_go_together_or_are_refused():
+    small = {"huge_reply": "huge_reply=100000", "huge_event": "huge_event=1000", "header_bomb": "header_bomb=100"}
+    event = b'data: {"id":"x","choices":[{"index":0,"delta":{"content":"%d"},"finish_reason":null}],"usage":null}\n\n'
+    finish = event.replace(b'"finish_reason":null', b'"finish_reason":"stop"')
+    usage = b'data: {"id":"x","choices":[],"usage":{"prompt_tokens":1,"completion_tokens":2}}\n\n'
+    stream = Script(
+        (*(event % n for n in range(3)), finish % 3, usage, b"data: [DONE]\n\n"), streamed=True, headers=SSE
+    )
+    whole = Script((b'{"id":"x","choices":[],"usage":{"prompt_tokens":1,"completion_tokens":2}}',))
+    refused = set()
+    for one in FAULTS:
+        for two in FAULTS:
+            for script in (stream, whole):
+                try:
+                    perform(script, read(f"{small.get(one, one)},{small.get(two, two)}"), "practice-swift", 1)
+                except Refusal:
+                    refused.add((one, two))
+    assert len(refused) < 100
 
 
 def test_a_model_id_can_carry_a_fault(run):

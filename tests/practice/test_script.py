@@ -50,7 +50,7 @@ def test_only_json_is_reworded():
 
     assert reworded(event({"a": 1, "b": 2}), drop) == event({"b": 2})
     assert reworded(b'{"a":1}', drop) == b"{}"
-    for untouched in (b"data: [DONE]\n\n", b": comment\n\n", b"<html>"):
+    for untouched in (b"data: [DONE]\n\n", b": comment\n\n", b"<html>", b'data: {"a":\n\n'):
         assert reworded(untouched, drop) == untouched
 
 

@@ -100,10 +100,10 @@ def _applied(script: Script, wanted: Wanted) -> Script:
         return script
     try:
         return fault.apply(script, wanted.argument)
-    except (ValueError, OverflowError):
+    except (ValueError, OverflowError, IndexError):
         raise Refusal(
             "invalid_request",
-            f"The practice fault {wanted.name} does not understand {wanted.argument!r}.",
+            f"The practice fault {wanted.name} can do nothing with {wanted.argument!r} here.",
             why=fault.about,
             fix=f"Write it like {wanted.name}={fault.argument}." if fault.argument else "",
         ) from None

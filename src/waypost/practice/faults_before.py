@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import gzip
 import zlib
 from dataclasses import replace
-from email.utils import formatdate
+from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import Final
 
@@ -21,13 +20,13 @@ _KINDS: Final = {
     422: "invalid_request_error",
     429: "rate_limit_error",
 }
+_GZIP: Final = 31
+"""zlib's word for a gzip header around it."""
 _HTML: Final = b"<!doctype html><html><body><h1>Please sign in to this network</h1></body></html>"
 
 
 def status(script: Script, arg: str) -> Script:
-    code = whole(arg)
-    if not 200 <= code <= 599:
-        raise ValueError(arg)
+    code = _status(arg)
     words = HTTPStatus(code).phrase if code in HTTPStatus._value2member_map_ else "Something went wrong"
     body = dialect.error(f"{words} (a practice fault).", _KINDS.get(code, "server_error"), f"practice_{code}")
     return script.instead(code, body)
@@ -45,7 +44,8 @@ def rate_limited(script: Script, arg: str) -> Script:
     if arg == "none":
         return refused
     if arg.partition(":")[0] == "date":
-        arg = formatdate(script.at + whole(arg.partition(":")[2] or "30"), usegmt=True)
+        then = datetime.fromtimestamp(script.at + whole(arg.partition(":")[2] or "30"), UTC)
+        arg = f"{then:%a, %d %b %Y %H:%M:%S GMT}"
     return replace(refused, headers=(*JSON, ("retry-after", arg)))
 
 
@@ -58,11 +58,11 @@ def wrong_content_type(script: Script, arg: str) -> Script:
 
 
 def redirect(script: Script, arg: str) -> Script:
-    return script.instead(whole(arg), b"", ("location", "/practice/redirected"))
+    return script.instead(_status(arg), b"", ("location", "/practice/redirected"))
 
 
 def empty(script: Script, arg: str) -> Script:
-    code = whole(arg)
+    code = _status(arg)
     return script.instead(code, b"", *(script.headers if code == 200 else JSON))
 
 
@@ -78,12 +78,10 @@ def header_bomb(script: Script, arg: str) -> Script:
 
 def compressed(script: Script, arg: str) -> Script:
     """Really compressed, each frame flushed, though nobody asked for it."""
-    headers = (*script.headers, ("content-encoding", arg))
-    if not script.streamed:
-        return replace(script, frames=(gzip.compress(b"".join(script.frames), mtime=0),), headers=headers)
-    packer = zlib.compressobj(wbits=31)
-    frames = tuple(packer.compress(frame) + packer.flush(zlib.Z_SYNC_FLUSH) for frame in script.frames)
-    return replace(script, frames=(*frames, packer.flush()), headers=headers)
+    packer = zlib.compressobj(wbits=_GZIP)
+    frames = [packer.compress(frame) + packer.flush(zlib.Z_SYNC_FLUSH) for frame in script.frames]
+    frames[-1] += packer.flush()
+    return replace(script, frames=tuple(frames), headers=(*script.headers, ("content-encoding", arg)))
 
 
 def slow_first_word(script: Script, arg: str) -> Script:
@@ -120,3 +118,10 @@ def reset_after_head(script: Script, _arg: str) -> Script:
 
 def reset_reused(script: Script, arg: str) -> Script:
     return reset_before(script, arg) if script.reused else script
+
+
+def _status(arg: str) -> int:
+    code = whole(arg)
+    if not 200 <= code <= 599:
+        raise ValueError(arg)
+    return code

@@ -6,8 +6,6 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, Final
 
-import msgspec
-
 from waypost.practice.dialect import DONE
 from waypost.practice.script import FOR_EVER, End, Script, duration, event, is_finish, reworded, whole
 
@@ -203,7 +201,7 @@ def role_each_frame(script: Script, _arg: str) -> Script:
     """What several providers do: the role again in every frame, and null for what is not there."""
 
     def repeat(value: dict[str, Any]) -> None:
-        for choice in value["choices"]:
+        for choice in value.get("choices", ()):
             choice.get("delta", {}).update(
                 {"role": "assistant", "tool_calls": choice.get("delta", {}).get("tool_calls")}
             )
@@ -245,15 +243,16 @@ def _words(size: int) -> bytes:
 def _recounted(script: Script, change: Callable[[int], Any]) -> Script:
     def recount(value: dict[str, Any]) -> None:
         counts = value.get("usage") or {}
-        counts.update({name: change(tokens) for name, tokens in counts.items() if name.endswith("_tokens")})
+        counts.update({name: change(tokens) for name, tokens in counts.items() if isinstance(tokens, int)})
 
     return script.each(lambda frame: reworded(frame, recount) if b'"usage":{' in frame else frame)
 
 
 def _usage_of(script: Script) -> dict[str, Any]:
-    """The usage the reply tells; where the caller asked for none, one of our own."""
+    """The usage the reply tells; one of our own where the caller asked for none or another fault has spoilt it."""
     number = script.usage_number
-    if number is None:
-        return dict(_USAGE)
-    told: dict[str, Any] = msgspec.json.decode(script.frames[number].removeprefix(b"data: "))["usage"]
-    return told
+    told: dict[str, Any] = {}
+    if number is not None:
+        reworded(script.frames[number], lambda value: told.update(value["usage"]))
+    counts = [told.get(name) for name in _USAGE]
+    return told if all(isinstance(count, int) for count in counts) else dict(_USAGE)

@@ -126,11 +126,14 @@ def is_finish(frame: bytes) -> bool:
 
 
 def reworded(frame: bytes, change: Callable[[dict[str, Any]], None]) -> bytes:
-    """The frame, or the whole body, with its JSON changed; one without JSON as it is."""
+    """The frame, or the whole body, with its JSON changed; one without JSON, or with a broken one, as it is."""
     label, text = (b"data: ", frame[6:]) if frame.startswith(b"data: ") else (b"", frame)
     if not text.startswith(b"{"):
         return frame
-    value = msgspec.json.decode(text)
+    try:
+        value = msgspec.json.decode(text)
+    except msgspec.DecodeError:
+        return frame
     change(value)
     return label + msgspec.json.encode(value) + (b"\n\n" if label else b"")
 
