@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 from enum import Flag, auto
-from typing import NamedTuple
+from typing import Final, NamedTuple
+
+BYTES_PER_TOKEN: Final = 4
+"""Of usual text, about; JSON around it makes up for languages with fewer."""
+EXPECTED_OUTPUT_TOKENS: Final = 512
+"""What an answer is taken to come to before it is known."""
 
 
 class Need(Flag):
@@ -46,6 +51,18 @@ class ChatRequest(NamedTuple):
     """The provider's native path as the caller sent it, without the slug."""
     bill_to: str | None = None
     session_tag: str | None = None
+
+    @property
+    def input_tokens_expected(self) -> int:
+        """About how many tokens the prompt's text has."""
+        return self.input_tokens_max // BYTES_PER_TOKEN
+
+    @property
+    def output_tokens_expected(self) -> int:
+        """About how many tokens the answer will have: all choices, within the caller's cap."""
+        cap = self.output_tokens_max
+        one = EXPECTED_OUTPUT_TOKENS if cap is None or cap > EXPECTED_OUTPUT_TOKENS else cap
+        return one * self.choices
 
 
 class Usage(NamedTuple):

@@ -9,13 +9,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final, NamedTuple
 
-from waypost.domain.chat import ChatRequest
+from waypost.domain.chat import EXPECTED_OUTPUT_TOKENS, ChatRequest
 from waypost.domain.endpoints import Endpoint
 from waypost.domain.money import NANO_USD_PER_USD, Price
 
 UNKNOWN: Final = float("inf")
-BYTES_PER_TOKEN: Final = 4
-EXPECTED_OUTPUT_TOKENS: Final = 512
 
 
 class Figures(NamedTuple):
@@ -110,11 +108,7 @@ def expected_mix(ask: ChatRequest) -> Mix:
     about one size share one order. A chat of usual length is led by its output price in this way, and a long
     document by its input price.
     """
-    cap = ask.output_tokens_max
-    output = EXPECTED_OUTPUT_TOKENS if cap is None else min(cap, EXPECTED_OUTPUT_TOKENS)
-    return Mix(
-        1 << (ask.input_tokens_max // BYTES_PER_TOKEN).bit_length(), 1 << (output * ask.choices - 1).bit_length()
-    )
+    return Mix(1 << ask.input_tokens_expected.bit_length(), 1 << (ask.output_tokens_expected - 1).bit_length())
 
 
 def mix_price(price: Price, mix: Mix) -> float:

@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Final, NamedTuple
 
-from waypost.domain.chat import ChatRequest
+from waypost.domain.chat import BYTES_PER_TOKEN, ChatRequest
 from waypost.domain.endpoints import Deadlines, Endpoint
 from waypost.domain.plans import Candidate, Exclusion, Plan
 from waypost.routing.needs import NOW, SIZE, Case, Size, first_broken
-from waypost.routing.policies import BYTES_PER_TOKEN, Figures, Mix, Policy, View, Wish
+from waypost.routing.policies import Figures, Mix, Policy, View, Wish
 from waypost.routing.vitals import Vitals
 
 BYTES_PER_TOKEN_MAX: Final = 6

@@ -1,0 +1,101 @@
+"""What a token may do: its kind unfolded into permissions, and the refusal where one is missing.
+
+Kinds and permissions are Hugging Face's: a `read` and a `write` token both reach inference, a `fineGrained` one what it
+was given, for everything (`global`) or for one user or organisation (`scoped`).
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from waypost.domain.callers import BILLING_READ, INFERENCE, ORG_BILLING_READ, SCOPES, SETTINGS, Caller, Token, User
+from waypost.domain.problems import Refusal
+
+BY_KIND: Final[dict[str, frozenset[str]]] = {
+    "read": frozenset({INFERENCE, BILLING_READ, ORG_BILLING_READ}),
+    "write": frozenset(SCOPES),
+}
+MEANINGS: Final = {
+    INFERENCE: "call Inference Providers",
+    SETTINGS: "read and change settings",
+    BILLING_READ: "read billing",
+    ORG_BILLING_READ: "read an organisation's billing",
+}
+Entity = tuple[str, str]
+"""Type (`user` or `org`) and name."""
+
+
+def unfolded(token: Token, user: User) -> frozenset[str]:
+    """What the token may do in its user's name."""
+    if token.kind in BY_KIND:
+        return BY_KIND[token.kind]
+    own = (grant.permissions for grant in token.grants if (grant.entity_type, grant.entity_name) == ("user", user.name))
+    return token.permissions.union(*own)
+
+
+def allows(caller: Caller, scope: str, entity: Entity | None = None) -> bool:
+    """Whether the caller's token may do this in its user's name, or for another entity."""
+    if entity is None or entity == ("user", caller.user.name):
+        return scope in caller.scopes
+    if entity[0] == "user":
+        return False
+    token = caller.token
+    if token.kind in BY_KIND:
+        return scope in BY_KIND[token.kind]
+    scoped = (grant.permissions for grant in token.grants if (grant.entity_type, grant.entity_name) == entity)
+    return scope in token.permissions.union(*scoped)
+
+
+def require(caller: Caller, scope: str, entity: Entity | None = None) -> None:
+    """Raises Refusal `scope_missing`, naming the permission and on which entity it is missing."""
+    if not allows(caller, scope, entity):
+        raise _missing(caller, scope, entity or ("user", caller.user.name))
+
+
+def check_grantable(maker: Caller, wanted: Token) -> None:
+    """A token never grants more than its maker has: permissions, models, providers, limits and time.
+
+    Raises Refusal `scope_missing` for the first thing that the maker's own token lacks.
+    """
+    mine = maker.token
+    for scope in sorted(unfolded(wanted, maker.user)):
+        require(maker, scope)
+    for grant in wanted.grants:
+        for scope in sorted(grant.permissions):
+            require(maker, scope, (grant.entity_type, grant.entity_name))
+    for what, own, asked in (("models", mine.models, wanted.models), ("providers", mine.providers, wanted.providers)):
+        if own is not None and (asked is None or not asked <= own):
+            raise _beyond(maker, what, ", ".join(sorted(own)) or "none")
+    if mine.expires_at is not None and (wanted.expires_at is None or wanted.expires_at > mine.expires_at):
+        raise _beyond(maker, "time", "until it expires itself")
+    _check_limits(maker, wanted)
+
+
+def _check_limits(maker: Caller, wanted: Token) -> None:
+    for name in ("requests_per_minute", "tokens_per_minute", "streams_at_once"):
+        own, asked = getattr(maker.token.limits, name), getattr(wanted.limits, name)
+        if own is not None and (asked is None or asked > own):
+            raise _beyond(maker, name, f"at most {own}")
+
+
+def _missing(caller: Caller, scope: str, entity: Entity) -> Refusal:
+    kind, name = entity
+    doing = MEANINGS.get(scope, scope)
+    has = ", ".join(sorted(caller.scopes)) or "nothing"
+    return Refusal(
+        "scope_missing",
+        f"This token does not have sufficient permissions to {doing} on behalf of {kind} {name}: it lacks {scope}.",
+        why=f"token {caller.token.name!r} is of the kind {caller.token.kind} and may: {has}",
+        fix=f"Use a token with the permission {scope} on {kind} {name}, or of the kind write.",
+        extra={"permission": scope, "entity": {"type": kind, "name": name}},
+    )
+
+
+def _beyond(maker: Caller, what: str, own: str) -> Refusal:
+    return Refusal(
+        "scope_missing",
+        f"A token cannot grant more than the one it is made with: {what}.",
+        why=f"token {maker.token.name!r} itself has {what}: {own}",
+        fix=f"Ask for {what} within that, or use a token without such a restriction.",
+        extra={"permission": what, "entity": {"type": "user", "name": maker.user.name}},
+    )
