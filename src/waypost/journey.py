@@ -39,7 +39,7 @@ class Call(Asked, Leaver, Protocol):
     """The same, with the way back to its caller."""
 
     arrived: float
-    """The event loop's time when its first byte came."""
+    """When it was complete at the door, by the same clock as the house's."""
 
     def limits(self, headers: tuple[tuple[str, str], ...]) -> None: ...
     def keep(self) -> None:
@@ -116,7 +116,7 @@ class House:
     books: Books
     meter: Meter
     clock: Callable[[], float]
-    """The event loop's time, in seconds."""
+    """Monotonic seconds, finer than the event loop's own."""
     keep_bodies: bool = False
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Callable
+from time import perf_counter
 
 from waypost.domain.chat import ChatRequest
 from waypost.domain.problems import Problem, Refusal
@@ -30,7 +31,7 @@ class AskedChat:
         self._request = request
         self._pinned = pinned
         self.bill = bill
-        self.arrived = request.arrived
+        self.arrived = perf_counter()
 
     def credential(self) -> bytes | None:
         return self._request.headers.get(b"authorization")

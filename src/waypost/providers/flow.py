@@ -11,6 +11,7 @@ import asyncio
 from abc import ABC, abstractmethod
 from datetime import UTC, datetime
 from enum import IntEnum
+from time import perf_counter
 from typing import NamedTuple, Protocol
 
 from waypost.domain.chat import ChatRequest, Usage
@@ -83,7 +84,7 @@ class Flow(ABC):
         self._deadlines = deadlines
         self._call_ends = started + deadlines.call_seconds_max
         self._loop = loop = asyncio.get_running_loop()
-        self._began = self._heard = loop.time()
+        self._began = self._heard = perf_counter()
         self.answers: asyncio.Future[Verdict | None] = loop.create_future()
         """None once the first word is here; else why this endpoint does not serve the call."""
         self._timer = loop.call_later(self._first_word_seconds(), self._tick)
@@ -110,7 +111,7 @@ class Flow(ABC):
 
     def elapsed_ms(self) -> float:
         """Since this attempt began."""
-        return (self._loop.time() - self._began) * 1000
+        return (perf_counter() - self._began) * 1000
 
     def leave(self) -> None:
         """The caller went away: nobody needs this answer any more."""
@@ -135,7 +136,7 @@ class Flow(ABC):
     def on_room(self) -> None:
         """The client caught up."""
         self._paused = False
-        self._heard = self._loop.time()
+        self._heard = perf_counter()
         self.exchange.resume()
 
     # What the upstream tells.
@@ -143,7 +144,7 @@ class Flow(ABC):
     def head(self, status: int, headers: list[tuple[bytes, bytes]]) -> None:
         """Status and header fields of the provider's reply."""
         self._headers = dict(headers)
-        self._heard = self._loop.time()
+        self._heard = perf_counter()
         attempt = self.attempt
         attempt.status = status
         attempt.connect_ms = self.exchange.connect_ms
@@ -172,7 +173,7 @@ class Flow(ABC):
         elif self._bytes > REPLY_BYTES_MAX:
             self._break("upstream_error", f"the reply is longer than {REPLY_BYTES_MAX} bytes")
         else:
-            self._heard = self._loop.time()
+            self._heard = perf_counter()
             self._take(data)
 
     def eof(self) -> None:
@@ -262,7 +263,7 @@ class Flow(ABC):
     # Deadlines: one timer, looked at when it fires, never moved for a frame.
 
     def _tick(self) -> None:
-        now = self._loop.time()
+        now = perf_counter()
         if self.stage < HELD:
             seconds = now - self._began
             self._refuse(Verdict("provider_timeout", f"no word within {seconds:.0f} s", status=self.attempt.status))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from time import perf_counter
 from typing import Any
 
 import msgspec
@@ -208,7 +209,7 @@ class StreamFlow(Flow):
     def _release(self) -> None:
         if self.stage == HELD:
             self.stage = POURING
-            self._watch(self._loop.time())
+            self._watch(perf_counter())
         if self._held and self.reply is not None:
             self.reply.write(b"".join(self._held))
         self._held.clear()
