@@ -153,10 +153,16 @@ def test_measured_figures_replace_the_catalogues_once_the_kept_list_is_old(run):
 
 def test_two_callers_never_share_a_list(run):
     reception = Reception()
-    reception.people.prefer("otto", disabled=frozenset({"alpha", "beta"}))
-    assert run(reception.get("/v1/models", "anna")).json()["data"]
-    assert not run(reception.get("/v1/models", "otto")).json()["data"]
-    assert len(run(reception.get("/v1/models")).json()["data"]) == 2
+    for name, only in (("nora", "acme/one"), ("pia", "acme/two")):
+        reception.people.join(name, models=frozenset({only}))
+
+    def ids(token=None):
+        return [entry["id"] for entry in run(reception.get("/v1/models", token)).json()["data"]]
+
+    for _ in range(2):
+        assert ids() == ["acme/one", "acme/two"]
+        assert ids("nora") == ["acme/one"]
+        assert ids("pia") == ["acme/two"]
 
 
 def test_ten_thousand_models_are_encoded_once_and_then_cost_nothing(run):

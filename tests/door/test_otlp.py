@@ -27,6 +27,12 @@ def collector(statuses):
             self.end_headers()
             self.wfile.write(b"{}")
 
+        def do_GET(self):
+            heard.append((self.path, None, None))
+            self.send_response(200)
+            self.send_header("content-length", "0")
+            self.end_headers()
+
         def log_message(self, *args):
             pass
 
