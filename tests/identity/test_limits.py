@@ -160,7 +160,7 @@ def test_tokens_used_beyond_the_reservation_count_in_the_minute_in_which_they_ar
     who = limited(None, 1_000)
     late = booth.enter(who)
     booth.now = 61.0
-    late.leave(Usage(1_000, 0, 0, 0))
+    late.leave(Usage(1_100, 0, 0, 0))
     assert booth.refused(who).extra["limit"] == "tokens_per_minute"
 
 
