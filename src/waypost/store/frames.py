@@ -116,7 +116,7 @@ class Result(Down, frozen=True, tag=5):
     """What a command came to."""
 
     number: int
-    value: Any
+    value: tuple[str, Any]
     """As `packed_value` makes it."""
 
 
@@ -130,7 +130,7 @@ class Refused(Down, frozen=True, tag=6):
 class News(Down, frozen=True, tag=7):
     """Identities that changed, to be acknowledged by Seen. Each as seq, at_ms, id and `packed_value`."""
 
-    changes: list[tuple[int, int, int, Any]]
+    changes: list[tuple[int, int, int, tuple[str, Any]]]
 
 
 class Readings(Down, frozen=True, tag=8):
@@ -145,6 +145,8 @@ AnyDown = Welcome | Written | Unwritten | Answer | Recall | Result | Refused | N
 VALUES: Final = {"user": User, "token": Token}
 
 _encoder = msgspec.msgpack.Encoder()
+pack_row = _encoder.encode
+"""A row on its own, so that one that cannot be packed is found before it spoils a frame."""
 up_decoder = msgspec.msgpack.Decoder(list[AnyUp])
 down_decoder = msgspec.msgpack.Decoder(list[AnyDown])
 
@@ -186,19 +188,19 @@ def packed_value(value: Any) -> tuple[str, Any]:
     return (_subject(value), value)
 
 
-def unpacked_value(packed: Any) -> Any:
+def unpacked_value(packed: tuple[str, Any]) -> Any:
     """The result again."""
     subject, value = packed
     kind = VALUES.get(subject)
     return value if kind is None else msgspec.convert(value, kind)
 
 
-def packed_changes(changes: list[Change]) -> list[tuple[int, int, int, Any]]:
+def packed_changes(changes: list[Change]) -> list[tuple[int, int, int, tuple[str, Any]]]:
     """Changes as News carries them."""
     return [(change.seq, change.at_ms, change.id, packed_value(change.value)) for change in changes]
 
 
-def unpacked_changes(packed: list[tuple[int, int, int, Any]]) -> list[Change]:
+def unpacked_changes(packed: list[tuple[int, int, int, tuple[str, Any]]]) -> list[Change]:
     """The changes again."""
     return [Change(seq, at_ms, value[0], number, unpacked_value(value)) for seq, at_ms, number, value in packed]
 

@@ -35,12 +35,13 @@ from waypost.store.frames import (
     Written,
     down_decoder,
     frame,
+    pack_row,
     unpacked_changes,
     unpacked_problem,
     unpacked_value,
 )
 from waypost.store.listeners import Listeners
-from waypost.store.rows import Row, RowMaker, stranger_row
+from waypost.store.rows import RowMaker, stranger_row
 from waypost.store.settling import settle
 from waypost.store.slices import Returned, Slices
 from waypost.store.socket_file import connected_socket
@@ -253,12 +254,12 @@ class OwnerLink(asyncio.Protocol):
         if self._transport is not None and out:
             self._transport.write(frame(out))
 
-    def _rows(self) -> list[Row]:
+    def _rows(self) -> list[msgspec.Raw]:
         bills, self._bills = self._bills, []
         rows = []
         for bill, future in bills:
             try:
-                rows.append(self._maker.row(bill))
+                rows.append(msgspec.Raw(pack_row(self._maker.row(bill))))
             except Exception as error:  # one waybill nobody can write must not take the others with it
                 log.exception("waybill %s cannot be written", bill.request_id)
                 settle(

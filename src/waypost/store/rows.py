@@ -21,7 +21,6 @@ COLUMNS: Final = (
     "hold_nano_usd", "charge_nano_usd", "gateway_us", "first_word_us", "total_us", "trail",
 )  # fmt: skip
 FIRST_NAMED: Final = COLUMNS.index(NAMED[0])
-LAST_NAMED: Final = FIRST_NAMED + len(NAMED)
 
 OUTCOMES: Final = {Outcome.DELIVERED: 1, Outcome.REFUSED: 2, Outcome.FAILED: 3, Outcome.LEFT: 4}
 STREAM, ESTIMATED, DELIVERY_UNKNOWN, EXPLORED, SERVED = 1, 2, 4, 8, 16

@@ -18,7 +18,7 @@ from waypost.store.waybills import at_ms
 
 log = logging.getLogger("waypost.store")
 CHECKPOINT_PAGES: Final = 4_000
-CHECKPOINT_PAGES_FORCED: Final = 50_000
+CHECKPOINT_PAGES_FORCED: Final = 8_000
 CHECKPOINT_IDLE_SECONDS: Final = 5.0
 TAIL_FORCED: Final = 32_768
 DELETE_ROWS: Final = 256

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 import apsw
 
-from waypost.store.rows import FIRST_NAMED, LAST_NAMED, NAMED, Row
+from waypost.store.rows import FIRST_NAMED, NAMED, Row
 
 NAMES_KEPT_MAX: Final = 65_536
 
@@ -22,11 +22,10 @@ class Names:
     def numbered(self, row: Row) -> list[Any]:
         """The row with numbers for its words. Must run inside the transaction that writes the row."""
         values = list(row)
-        for kind, place in enumerate(range(FIRST_NAMED, LAST_NAMED)):
+        for place, known in enumerate(self._known, FIRST_NAMED):
             word = values[place]
             if word is not None:
-                number = self._known[kind].get(word)
-                values[place] = self._look_up(kind, word) if number is None else number
+                values[place] = known.get(word) or self._look_up(place - FIRST_NAMED, word)
         return values
 
     def forget_fresh(self) -> None:
