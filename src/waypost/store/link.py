@@ -10,6 +10,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final, cast
 
+import msgspec
+
 from waypost.domain.problems import Failed
 from waypost.domain.pulse import PulseDelta
 from waypost.domain.waybill import Waybill
