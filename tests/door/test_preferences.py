@@ -3,6 +3,7 @@
 from contextlib import asynccontextmanager
 
 import pytest
+from fitting import check_fits
 from reception import Reception, small_catalogue
 
 from waypost.door.preferences import PreferencesRoutes
@@ -39,6 +40,7 @@ def test_what_is_sent_is_changed_and_the_rest_stays(run, tmp_path):
     async def main():
         async with desk(tmp_path) as reception:
             assert (await reception.get(PATH, "anna")).json() == FACTORY
+            check_fits("Preferences", FACTORY)
             put = await reception.ask("PUT", PATH, "anna", json={"order": ["beta", "alpha", "beta"], "payer": None})
             wanted = {**FACTORY, "order": ["beta", "alpha"]}
             assert (put.status_code, put.json()) == (200, wanted)

@@ -4,9 +4,11 @@ import threading
 from contextlib import asynccontextmanager
 
 import pytest
-from crossroads import START_MS, ask
+from crossroads import START_MS, Crossroads, ask, model
+from fitting import check_fits
 from reception import Reception
 
+from waypost.domain.chat import Usage
 from waypost.domain.requests import RequestNumbers, request_id
 from waypost.domain.waybill import Attempt, Outcome, Waybill
 from waypost.door.requests import ReadingRoom, Requests
@@ -76,6 +78,7 @@ def test_pages_follow_each_other_without_gaps_or_repeats(run, tmp_path):
             seen, path = [], "/v1/requests?limit=2&model=acme%2Fone"
             while path:
                 answer = await room.reception.get(path, "anna")
+                check_fits("RequestList", answer.json())
                 seen += [one["id"] for one in answer.json()["data"]]
                 link = answer.headers.get("link")
                 assert ("next" in answer.json()) == answer.json()["has_more"] == (link is not None)
@@ -149,10 +152,18 @@ def test_a_filter_that_cannot_be_applied_is_refused_by_name(run, tmp_path, query
 def test_one_request_is_found_by_its_owner_and_by_operators_alone(run, tmp_path):
     async def main():
         async with archive(tmp_path) as room:
-            mine, other = await room.file("anna"), await room.file("otto")
+            mine = await room.file(
+                plan=Crossroads(model("alpha", "beta")).plan(),
+                attempts=[Attempt("alpha", "one-at-alpha", 200)],
+                usage=Usage(1, 2, 3, 4),
+                first_word_ms=2.0,
+                ms=5.0,
+            )
+            other = await room.file("otto")
             for who, wanted in (("anna", mine), ("otto", mine), ("otto", other)):
                 answer = await room.reception.get(f"/v1/requests/{wanted}", who)
                 assert answer.json()["id"] == wanted
+                check_fits("Waybill", answer.json())
             for wanted in (other, request_id(1), "req_short", "x" * 300, "%00"):
                 answer = await room.reception.get(f"/v1/requests/{wanted}", "anna")
                 assert (answer.status_code, answer.json()["error"]["code"]) == (404, "request_not_found"), wanted

@@ -4,23 +4,23 @@ import json
 
 import jsonschema_rs
 import pytest
+from crossroads import Crossroads, ask, caller, model
+from fitting import check_fits
 from reception import Reception
 
 from waypost.domain.problems import CODES, Refusal
+from waypost.domain.waybill import Waybill
+from waypost.door.explain import explained
 from waypost.door.problems import problem_writer
-from waypost.door.schemas import CHAT_FIELDS, SCHEMAS, named
+from waypost.door.schemas import CHAT_FIELDS, SCHEMAS
 from waypost.wire.dialects import ChatBody
-
-
-def validator(name):
-    return jsonschema_rs.Draft202012Validator({"components": {"schemas": SCHEMAS}, **named(name)})
 
 
 @pytest.mark.parametrize("name", SCHEMAS)
 def test_every_table_is_a_good_schema_and_leads_somewhere(name):
     assert jsonschema_rs.meta.is_valid(SCHEMAS[name])
     with pytest.raises(jsonschema_rs.ValidationError):
-        validator(name).validate(17)
+        check_fits(name, 17)
 
 
 def test_the_chat_table_names_every_field_that_is_read():
@@ -30,7 +30,7 @@ def test_the_chat_table_names_every_field_that_is_read():
 @pytest.mark.parametrize("code", CODES)
 def test_every_problem_fits_its_table(code):
     _, _, body = problem_writer("waypost").whole(Refusal(code, "m", extra={"limit": 1}), "req_1")
-    validator("Problem").validate(json.loads(body))
+    check_fits("Problem", json.loads(body))
 
 
 @pytest.mark.parametrize(
@@ -46,4 +46,12 @@ def test_every_problem_fits_its_table(code):
     ],
 )
 def test_answers_fit_their_tables(run, path, token, name):
-    validator(name).validate(run(Reception().get(path, token)).json())
+    check_fits(name, run(Reception().get(path, token)).json())
+
+
+def test_an_explanation_fits_its_table_with_and_without_a_plan():
+    who, plan = caller(), Crossroads(model("alpha")).plan()
+    planned = Waybill(1, 1, "req_0000000000001", caller=who, request=ask(), plan=plan)
+    check_fits("Explained", explained(planned, {"would_succeed": True, "refused_by": None, "fix": None}))
+    refused = {"would_succeed": False, "refused_by": {"code": "scope_missing", "status": 403}, "fix": "Ask."}
+    check_fits("Explained", explained(Waybill(1, 1, "req_0000000000001", caller=who), refused))

@@ -4,6 +4,7 @@ from contextlib import asynccontextmanager
 
 import pytest
 from crossroads import START_MS
+from fitting import check_fits
 from reception import Reception
 
 from waypost.domain.callers import INFERENCE, SETTINGS, Grant, Limits
@@ -55,6 +56,7 @@ def test_a_token_is_made_listed_and_revoked(run, tmp_path):
             made = await reception.ask("POST", PATH, "anna", json=body)
             assert (made.status_code, made.headers["cache-control"]) == (201, "no-store")
             token = made.json()
+            check_fits("Token", token)
             assert token.pop("secret") == "wp_secret0001"
             assert {name: token[name] for name in body} == {
                 **body,

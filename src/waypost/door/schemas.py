@@ -116,6 +116,7 @@ _waybill_fields: dict[str, Schema] = {
     ),
     "hold_nano_usd": COUNT,
     "charge_nano_usd": COUNT,
+    "price_version": or_null(TEXT),
     "timing": thing(
         {"gateway_ms": NUMBER, "ms": NUMBER},
         {"first_word_ms": or_null(NUMBER), "output_tokens_per_s": or_null(NUMBER)},
@@ -201,7 +202,13 @@ SCHEMAS: Final[dict[str, Schema]] = {
     "ModelList": listing(named("Model")),
     "Waybill": thing(_waybill_fields),
     "Explained": thing(
-        {**_waybill_fields, "would_succeed": FLAG, "refused_by": or_null({"type": "object"}), "fix": or_null(TEXT)},
+        {
+            **{name: schema for name, schema in _waybill_fields.items() if name not in {"stream", "timing"}},
+            "stream": or_null(FLAG),
+            "would_succeed": FLAG,
+            "refused_by": or_null({"type": "object"}),
+            "fix": or_null(TEXT),
+        },
         {"predicted_nano_usd": or_null(COUNT)},
     ),
     "RequestList": thing({"object": {"const": "list"}, "data": {"type": "array"}, "has_more": FLAG}, {"next": TEXT}),
