@@ -180,6 +180,7 @@ class ChatDoor:
             await chat(call, self._house)
         finally:
             self._running.discard(call.task)
+            del call.task  # else the call and its task would keep each other alive
 
 
 def _read_bill_to(value: bytes | None) -> str | None:

@@ -11,7 +11,7 @@ import re
 import select
 from typing import Any, Final, Protocol
 
-from httptools import HttpParserError, HttpResponseParser
+from httptools import HttpParserError, HttpParserUpgrade, HttpResponseParser
 
 from waypost.providers.addresses import Address
 from waypost.providers.exchange import Exchange, Trouble, UpstreamLimits
@@ -160,7 +160,7 @@ class Connection(asyncio.Protocol):
             return
         try:
             self._parser.feed_data(data)
-        except HttpParserError as error:
+        except (HttpParserError, HttpParserUpgrade) as error:
             self._note(error)
         starts = self._head is not None
         if starts and not self._tell_head(exchange):
@@ -203,14 +203,17 @@ class Connection(asyncio.Protocol):
         parser = self._parser
         status = self._status = parser.get_status_code()
         headers = self._headers
-        self._headers = []
         self._heads += 1
         if status >= 200:
             self._keeps = parser.should_keep_alive()
             self._head = headers
+            self._headers = []  # for trailers, which nobody reads
             self._in_body = True
-        elif status == 101 or any(name in FRAMING for name, _ in headers):
+        elif status >= 100 and status != 101 and not any(name in FRAMING for name, _ in headers):
+            self._headers = []
+        else:
             self._fault = f"the provider sent a status {status} that we did not ask for"
+            raise ValueError  # the parser stops here
 
     def on_message_complete(self) -> None:
         if self._in_body:
@@ -275,7 +278,7 @@ class Connection(asyncio.Protocol):
 
     # After each piece.
 
-    def _note(self, error: HttpParserError) -> None:
+    def _note(self, error: Exception) -> None:
         if self._finished:
             self._keeps = False  # bytes after the reply
         elif self._fault is None:

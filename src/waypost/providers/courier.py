@@ -146,7 +146,6 @@ class Courier:
 
     def _close_attempt(self, flow: Flow) -> None:
         flow.attempt.ms = flow.elapsed_ms()
-        flow.attempt.repeats = flow.exchange.repeats
 
 
 def _failure(plan: Plan, verdicts: list[tuple[Candidate, Verdict]], attempts: list[Attempt]) -> Failed:

@@ -55,7 +55,7 @@ class Sockets:
 class Dialer:
     """Connects. Every failure is an Unreached whose `why` names the step."""
 
-    def __init__(self, resolver: Resolver, tls: ssl.SSLContext, proxy: Proxy | None, sockets: Sockets) -> None:
+    def __init__(self, resolver: Resolver, tls: ssl.SSLContext | None, proxy: Proxy | None, sockets: Sockets) -> None:
         self._resolver = resolver
         self._tls = tls
         self._proxy = proxy
@@ -174,6 +174,8 @@ class Dialer:
     async def _secure(self, raw: Any, connection: Connection) -> Any:
         """TLS, verified against the provider's name. Raises Unreached (`tls`)."""
         host = connection.address.host
+        if self._tls is None:
+            self._tls = default_tls()  # reads the system's trust, 30 ms that only a call over TLS needs
         try:
             transport = await asyncio.get_running_loop().start_tls(raw, connection, self._tls, server_hostname=host)
         except ssl.SSLCertVerificationError as error:

@@ -33,6 +33,25 @@ class Reply(Protocol):
     def write(self, data: bytes) -> None: ...
 
 
+class NoExchange:
+    """Stands where an exchange stood that is over, so that a flow and its exchange do not keep each other alive."""
+
+    connect_ms: float | None = None
+    repeats = 0
+
+    def cancel(self) -> None:
+        """Nothing is on its way any more."""
+
+    def pause(self) -> None:
+        """As `cancel`."""
+
+    def resume(self) -> None:
+        """As `cancel`."""
+
+
+NO_EXCHANGE = NoExchange()
+
+
 class EndKind(IntEnum):
     """How an answer that had begun ended."""
 
@@ -67,7 +86,7 @@ class Flow(ABC):
     stream = False
 
     reply: Reply | None = None
-    exchange: Exchange
+    exchange: Exchange | NoExchange
     stage = HEAD
     _ended: asyncio.Future[End] | None = None
     _end: End | None = None
@@ -98,6 +117,7 @@ class Flow(ABC):
         if self._end is None:
             self._ended = self._loop.create_future()
             await self._ended
+        self.reply = None
         self._timer.cancel()
         if self._open:
             # The answer is complete; give the connection a moment to become free for the next call.
@@ -178,7 +198,7 @@ class Flow(ABC):
 
     def eof(self) -> None:
         """The provider's reply is complete."""
-        self._open = False
+        self._over()
         if self.stage == REFUSED:
             self._judge_refusal()
         elif self.stage != ENDED:
@@ -186,7 +206,7 @@ class Flow(ABC):
 
     def lost(self, trouble: Trouble) -> None:
         """The connection failed before the reply was complete."""
-        self._open = False
+        self._over()
         if self.stage == ENDED:
             return
         if self.stage < HELD:
@@ -257,8 +277,14 @@ class Flow(ABC):
 
     def _let_go(self) -> None:
         if self._open:
-            self._open = False
             self.exchange.cancel()
+            self._over()
+
+    def _over(self) -> None:
+        """No more is to come from upstream."""
+        self._open = False
+        self.attempt.repeats = self.exchange.repeats
+        self.exchange = NO_EXCHANGE
 
     # Deadlines: one timer, looked at when it fires, never moved for a frame.
 

@@ -9,7 +9,7 @@ from time import perf_counter
 
 from waypost.providers.addresses import Address
 from waypost.providers.connection import Connection
-from waypost.providers.dialer import Dialer, Sockets, default_tls
+from waypost.providers.dialer import Dialer, Sockets
 from waypost.providers.exchange import Exchange, Sink, Trouble, Unreached, UpstreamLimits
 from waypost.providers.pool import Pool
 from waypost.providers.resolver import Resolver
@@ -21,7 +21,11 @@ CLOSING = Trouble("connect", "the router is shutting down")
 
 
 class Upstream:
-    """Sends calls to providers and keeps the connections to them."""
+    """Sends calls to providers and keeps the connections to them. Made for one event loop.
+
+    `tls` is taken as it is; without it the system's trust decides. Raises ValueError for proxy settings that make no
+    sense.
+    """
 
     def __init__(
         self,
@@ -34,7 +38,7 @@ class Upstream:
         self._pool = Pool(self._limits.idle_connections_max)
         self._sockets = Sockets(self._limits.connections_max)
         self._resolver = resolver or Resolver()
-        self._dialer = Dialer(self._resolver, tls or default_tls(), Proxy(proxy) if proxy else None, self._sockets)
+        self._dialer = Dialer(self._resolver, tls, Proxy(proxy) if proxy else None, self._sockets)
         self._connections: set[Connection] = set()
         self._dialing: set[asyncio.Task[Connection]] = set()
         self._empty: asyncio.Event | None = None
