@@ -9,8 +9,6 @@ from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from typing import Any, NamedTuple
 
-import uvloop
-
 from waypost.domain.problems import Problem
 from waypost.wire.http11 import HttpLimits, HttpServer, Reply, Request, header_block
 
@@ -158,6 +156,3 @@ async def until(true: Callable[[], bool], seconds_max: float = SECONDS_MAX) -> N
     async with asyncio.timeout(seconds_max):
         while not true():
             await asyncio.sleep(0.002)
-
-
-LOOPS = {"uvloop": uvloop.new_event_loop, "asyncio": asyncio.new_event_loop}

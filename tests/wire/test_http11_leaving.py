@@ -8,23 +8,12 @@ import ssl
 
 import pytest
 import trustme
-from wire_site import LOOPS, QUICK, TEXT, PlayedSite, Served, connected, served, until, within
+from wire_site import QUICK, TEXT, PlayedSite, Served, connected, served, until, within
 
 from waypost.wire.http11 import Reply, Request
 
 GET = b"GET /a HTTP/1.1\r\nHost: x\r\n\r\n"
 WAIT = b"GET /wait HTTP/1.1\r\nHost: x\r\n\r\n"
-
-
-@pytest.fixture(params=LOOPS)
-def run(request):
-    """Both kinds of loop: nothing may lean on uvloop alone."""
-
-    def runs(coroutine):
-        with asyncio.Runner(loop_factory=LOOPS[request.param]) as runner:
-            return runner.run(within(coroutine, 20))
-
-    return runs
 
 
 class Waiting:

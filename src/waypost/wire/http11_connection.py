@@ -207,7 +207,7 @@ class Connection(asyncio.Protocol):
         A client that sends too much of it gets no more turns: we read on, or we would not notice it leaving, but
         throw away what we read.
         """
-        if self._ending or not self._keep_alive:
+        if self._ending:
             return
         self._held += data
         if len(self._held) > self._traffic.limits.pipelined_bytes_max:
@@ -253,7 +253,7 @@ class Connection(asyncio.Protocol):
 
     def reply_done(self) -> None:
         self._end_call()
-        if not self._full or not self._keep_alive:
+        if not self._full:
             self._go_on()
 
     def reply_aborted(self, *, reset: bool) -> None:
@@ -359,8 +359,6 @@ class Connection(asyncio.Protocol):
             self._check_rate(self._upload, now)
         elif self._held and self._held != EMPTY_LINE:
             self._refuse(too_slow("The head", limits.header_seconds_max), None)
-        elif self._transport.get_write_buffer_size():
-            self.kill()
         else:
             self._close()
 

@@ -111,13 +111,20 @@ class Traffic:
         self._timer = loop.call_at(self._due, self._tick, loop)
 
     def _tick(self, loop: asyncio.AbstractEventLoop) -> None:
-        late = loop.time() - self._due > self.limits.loop_lag_seconds_max
+        lag = loop.time() - self._due
+        late = lag > self.limits.loop_lag_seconds_max
         again = late and self._lagged
         self.in_flight_max = 0 if again else self.limits.in_flight_max
         self._lagged = late
         self._read_clock(loop)
-        if not late or again:  # after one long pause of ours, clients' bytes wait to be read: the fault is not theirs
-            self._sweep(self.now)
+        if late and not again:
+            self._forgive(lag)
+        self._sweep(self.now)
+
+    def _forgive(self, lag: float) -> None:
+        """While we paused, nobody read what clients sent: that time is not theirs."""
+        for connection in self.connections:
+            connection.deadline += lag
 
     def _sweep(self, now: float) -> None:
         for connection in [each for each in self.connections if each.deadline <= now]:
