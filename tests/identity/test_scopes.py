@@ -88,13 +88,11 @@ MAKER = caller(
     models=frozenset({"acme/one", "acme/two"}),
     providers=frozenset({"alpha"}),
     expires_at=5_000,
-    limits=Limits(60, 1_000, 2),
 )
 WITHIN = {
     "models": frozenset({"acme/one"}),
     "providers": frozenset({"alpha"}),
     "expires_at": 5_000,
-    "limits": Limits(60, 1_000, 1),
     "permissions": frozenset({INFERENCE}),
 }
 
@@ -116,9 +114,6 @@ def test_a_token_may_grant_what_its_maker_has() -> None:
         ({"providers": None}, "providers"),
         ({"expires_at": None}, "time"),
         ({"expires_at": 5_001}, "time"),
-        ({"limits": Limits(61, 1_000, 2)}, "requests_per_minute"),
-        ({"limits": Limits(60, None, 2)}, "tokens_per_minute"),
-        ({"limits": Limits(60, 1_000, 3)}, "streams_at_once"),
     ],
 )
 def test_a_token_never_grants_more_than_its_maker_has(more, what) -> None:
@@ -127,3 +122,19 @@ def test_a_token_never_grants_more_than_its_maker_has(more, what) -> None:
         check_grantable(reader, token(**{**WITHIN, **more}))
     assert caught.value.code == "scope_missing"
     assert caught.value.extra["permission"] == what
+
+
+def test_a_permission_on_one_entity_is_not_granted_on_all() -> None:
+    maker = holder(token(grants=(ON_ADA, ON_ACME)))
+    check_grantable(maker, token(grants=(ON_ADA, ON_ACME)))
+    for wanted in (token(permissions=frozenset({INFERENCE})), token("read"), token("write")):
+        with pytest.raises(Refusal):
+            check_grantable(maker, wanted)
+
+
+@pytest.mark.parametrize("limits", [Limits(60), Limits(None, 1_000), Limits(None, None, 1)])
+def test_a_token_with_limits_makes_no_other_because_two_would_have_twice_as_much(limits) -> None:
+    maker = replace(MAKER, token=replace(MAKER.token, limits=limits))
+    with pytest.raises(Refusal) as caught:
+        check_grantable(maker, token(**{**WITHIN, "limits": limits}))
+    assert caught.value.extra["permission"] == "limits"

@@ -8,7 +8,17 @@ from __future__ import annotations
 
 from typing import Final
 
-from waypost.domain.callers import BILLING_READ, INFERENCE, ORG_BILLING_READ, SCOPES, SETTINGS, Caller, Token, User
+from waypost.domain.callers import (
+    BILLING_READ,
+    INFERENCE,
+    ORG_BILLING_READ,
+    SCOPES,
+    SETTINGS,
+    Caller,
+    Limits,
+    Token,
+    User,
+)
 from waypost.domain.problems import Refusal
 
 BY_KIND: Final[dict[str, frozenset[str]]] = {
@@ -52,30 +62,36 @@ def require(caller: Caller, scope: str, entity: Entity | None = None) -> None:
         raise _missing(caller, scope, entity or ("user", caller.user.name))
 
 
-def check_grantable(maker: Caller, wanted: Token) -> None:
-    """A token never grants more than its maker has: permissions, models, providers, limits and time.
+def everywhere(token: Token) -> frozenset[str]:
+    """What the token may do whoever it is about: permissions on one entity alone are left out."""
+    return BY_KIND.get(token.kind, token.permissions)
 
+
+def check_grantable(maker: Caller, wanted: Token) -> None:
+    """A token never grants more than its maker has: permissions, on one entity or on all, models, providers and time.
+
+    One with limits makes none at all, because two tokens would have twice as much.
     Raises Refusal `scope_missing` for the first thing that the maker's own token lacks.
     """
+    _check_permissions(maker, wanted)
     mine = maker.token
-    for scope in sorted(unfolded(wanted, maker.user)):
-        require(maker, scope)
-    for grant in wanted.grants:
-        for scope in sorted(grant.permissions):
-            require(maker, scope, (grant.entity_type, grant.entity_name))
     for what, own, asked in (("models", mine.models, wanted.models), ("providers", mine.providers, wanted.providers)):
         if own is not None and (asked is None or not asked <= own):
             raise _beyond(maker, what, ", ".join(sorted(own)) or "none")
     if mine.expires_at is not None and (wanted.expires_at is None or wanted.expires_at > mine.expires_at):
         raise _beyond(maker, "time", "until it expires itself")
-    _check_limits(maker, wanted)
+    if mine.limits != Limits():
+        raise _beyond(maker, "limits", "limits of its own, and two tokens would have twice as much")
 
 
-def _check_limits(maker: Caller, wanted: Token) -> None:
-    for name in ("requests_per_minute", "tokens_per_minute", "streams_at_once"):
-        own, asked = getattr(maker.token.limits, name), getattr(wanted.limits, name)
-        if own is not None and (asked is None or asked > own):
-            raise _beyond(maker, name, f"at most {own}")
+def _check_permissions(maker: Caller, wanted: Token) -> None:
+    for scope in sorted(everywhere(wanted)):
+        require(maker, scope)
+        if scope not in everywhere(maker.token):
+            raise _beyond(maker, scope, "on single entities alone")
+    for grant in wanted.grants:
+        for scope in sorted(grant.permissions):
+            require(maker, scope, (grant.entity_type, grant.entity_name))
 
 
 def _missing(caller: Caller, scope: str, entity: Entity) -> Refusal:
