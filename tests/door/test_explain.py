@@ -12,6 +12,14 @@ class House:
     def explain(self, body, headers):
         if b"broken" in body:
             raise Refusal("token_revoked", "This token was revoked.")
+        if b"nothing" in body:
+            refused = {
+                "code": "invalid_request",
+                "message": "`messages` must be a list.",
+                "why": "w",
+                "param": "messages",
+            }
+            return {"id": "req_plan", "fix": "Send a list.", "refused_by": refused}
         return {
             "id": "req_plan",
             "outcome": "explained",
@@ -35,3 +43,11 @@ def test_a_caller_nobody_knows_is_refused_by_the_gate_and_by_the_house(run):
     assert run(reception.ask("POST", "/v1/explain", content=b"{}")).status_code == 401
     answer = run(reception.ask("POST", "/v1/explain", "ines", content=b"broken"))
     assert (answer.status_code, answer.json()["error"]["code"]) == (401, "token_revoked")
+
+
+def test_a_body_that_is_no_conversation_is_refused_rather_than_explained(run):
+    reception = Reception(**Explain(House()).handlers())
+    answer = run(reception.ask("POST", "/v1/explain", "ines", content=b"nothing"))
+    error = answer.json()["error"]
+    assert (answer.status_code, error["code"], error["param"]) == (400, "invalid_request", "messages")
+    assert (error["why"], error["fix"]) == ("w", "Send a list.")

@@ -88,7 +88,7 @@ def test_a_body_becomes_its_struct(run):
         (b'{"name":"x","ordre":[]}', "ordre"),
         (b'{"name":"x","on":"yes"}', "on"),
         (b"{}", "name"),
-        (b"", "name"),
+        (b"", None),
         (b"[]", None),
         (b"{", None),
         (b'{"name":"\xff"}', None),

@@ -9,6 +9,7 @@ from typing import Any, Protocol
 from starlette.responses import Response
 
 from waypost.domain.plans import Plan
+from waypost.domain.problems import Refusal
 from waypost.domain.waybill import Waybill
 from waypost.door.cold import Ask, Handler, json_response
 
@@ -35,9 +36,13 @@ class Explain:
         return {"explain": self.explain}
 
     async def explain(self, ask: Ask) -> Response:
-        """What is refused is an answer too, so its status is 200."""
+        """What would be refused is an answer too, so its status is 200; but a body that is no conversation is none."""
         body = await ask.http.body()
         explained = self._house.explain(body, dict(ask.http.headers.raw))
+        refused = explained.get("refused_by")
+        if refused and refused["code"] == "invalid_request":
+            words = {name: refused.get(name) for name in ("why", "param")}
+            raise Refusal("invalid_request", refused["message"], fix=explained["fix"] or "", **words)
         return json_response(explained, headers={"x-request-id": str(explained["id"])})
 
 

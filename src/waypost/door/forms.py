@@ -116,7 +116,7 @@ async def read_form(http: Request, shape: type[Shape]) -> Shape:
     """A JSON body in the shape of a struct. Raises Refusal `invalid_request`, naming the field."""
     body = await http.body()
     try:
-        return msgspec.json.decode(body or b"{}", type=shape, strict=True)
+        return msgspec.json.decode(body, type=shape, strict=True)
     except msgspec.ValidationError as error:
         field = _field_in(str(error))
         raise Refusal(

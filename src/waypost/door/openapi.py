@@ -34,6 +34,11 @@ class Operation(NamedTuple):
     media: str = JSON
 
 
+_holes: dict[str, Schema] = {
+    "model": {"minLength": 1, "maxLength": 256, "examples": ["practice/parrot"]},
+    "provider": {"minLength": 1, "maxLength": 40, "examples": ["practice-swift"]},
+}
+"""What is known of the values in paths."""
 _limit = WHOLE | {"minimum": 1, "maximum": LIMIT_MAX, "default": LIMIT_DEFAULT}
 _time = TEXT | {"description": 'ISO time such as "2026-11-20T08:00:00Z", or Unix seconds.'}
 _expand = TEXT | {"description": "`inferenceProviderMapping`, `pipeline_tag`, …; also as `expand[]`."}
@@ -159,7 +164,7 @@ def _security(route: Route) -> list[dict[str, list[str]]]:
 
 def _parameters(route: Route, operation: Operation) -> list[dict[str, Any]]:
     holes = [
-        {"name": name, "in": "path", "required": True, "schema": TEXT | {"minLength": 1}}
+        {"name": name, "in": "path", "required": True, "schema": TEXT | _holes.get(name, {"minLength": 1})}
         for name in re.findall(r"\{(\w+)(?::path)?\}", route.template)
     ]
     query = [{"name": name, "in": "query", "schema": schema} for name, schema in operation.query.items()]

@@ -54,7 +54,7 @@ CHAT_FIELDS: Final[dict[str, Schema]] = {
         "minLength": 1,
         "maxLength": 256,
         "description": "`publisher/name`, and perhaps one tag: `:fastest`, `:cheapest`, `:preferred` or `:<provider>`.",
-        "examples": ["practice/one:fastest"],
+        "examples": ["practice/parrot", "openai/gpt-oss-120b:fastest"],
     },
     "messages": {"type": "array", "minItems": 1, "items": named("Message")},
     "stream": or_null(FLAG | {"description": "Answer as server-sent events."}),
