@@ -11,7 +11,6 @@ import getpass
 import logging
 import os
 import re
-import secrets
 import signal
 import socket
 from collections.abc import Callable
@@ -20,6 +19,7 @@ from typing import NamedTuple
 
 from waypost.app import Practice, ServingProcess, build_catalogue
 from waypost.crew_hands import Hands, WorkerOrders
+from waypost.identity.pepper import read_pepper
 from waypost.identity.tokens import mint
 from waypost.practice.profiles import catalogue_rows
 from waypost.practice.server import PracticeServers, start
@@ -59,7 +59,12 @@ class Ready(NamedTuple):
     models: int
     providers: tuple[str, ...]
     """Those that can be called now."""
-    practice: tuple[str, ...]
+    practice: dict[str, str]
+    """Practice providers among them, and where each runs."""
+    model: str | None
+    """One that can be called now, for a first try."""
+    certificate: Path | None
+    """What the door shows, where it speaks TLS."""
     workers: int
     notes: tuple[str, ...]
 
@@ -86,26 +91,12 @@ def open_folder(folder: Path) -> bytes:
     """Make the data folder if there is none, and read its pepper. Raises StartError."""
     try:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        return _pepper(folder / "pepper")
+        return read_pepper(folder)
     except OSError as error:
         raise StartError(
             f"Cannot use the data folder {folder}: {os.strerror(error.errno or 0).lower()}.",
             "Make it writable for this user, or choose another with --data DIR.",
         ) from None
-
-
-def _pepper(path: Path) -> bytes:
-    """The secret that token digests are made with: kept beside the database, which alone is worth nothing."""
-    try:
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    except FileExistsError:
-        return path.read_bytes()
-    with os.fdopen(descriptor, "wb") as file:
-        pepper = secrets.token_bytes(32)
-        file.write(pepper)
-        file.flush()
-        os.fsync(file.fileno())
-    return pepper
 
 
 async def first_steps(books: Books, reader: Reader, pepper: bytes, prefix: str) -> tuple[str | None, str | None]:
@@ -255,7 +246,16 @@ def _ready(
         token=first[1],
         models=len(catalogue.models),
         providers=tuple(p.slug for p in callable_now),
-        practice=tuple(p.slug for p in callable_now if p.practice),
+        practice={p.slug: p.base_url for p in callable_now if p.practice},
+        model=_first_callable(catalogue, {p.slug for p in callable_now}),
+        certificate=Path(settings.server.tls_cert_file) if settings.server.tls_cert_file else None,
         workers=settings.server.workers,
         notes=notes,
     )
+
+
+def _first_callable(catalogue: Catalogue, slugs: set[str]) -> str | None:
+    for model in catalogue.models.values():
+        if not model.retired and any(endpoint.provider in slugs for endpoint in model.endpoints):
+            return model.id
+    return None
