@@ -63,18 +63,9 @@ def test_serve_starts_from_any_folder_and_answers(clone, tmp_path) -> None:
 
 
 def test_the_data_folder_is_made_where_the_caller_stands(clone, tmp_path) -> None:
-    process = subprocess.Popen(
-        ["/bin/sh", str(clone / "dev"), "serve", "--port", "0", "--format", "json"],
-        cwd=tmp_path,
-        env=offline(),
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    with process:
-        assert process.stdout.readline()
+    with serving(None, command=["/bin/sh", str(clone / "dev"), "serve"], cwd=tmp_path, env=offline()) as server:
+        assert server.data == tmp_path / "waypost-data"
         assert [path.name for path in tmp_path.iterdir()] == ["waypost-data"]
-        process.terminate()
-        assert process.wait(20) == 0
     assert not (clone / "waypost-data").exists()
 
 

@@ -77,7 +77,7 @@ def test_without_a_file_everything_has_its_default(home) -> None:
     assert settings.deadlines == Deadlines(5.0, 120.0, 60.0, 600.0)
     assert settings.server.drain_seconds_max == 600
     assert (settings.tokens.prefix, settings.errors.style, settings.waybills.bodies) == ("wp_", "waypost", False)
-    assert settings.data_folder == home / ".local" / "share" / "waypost"
+    assert settings.data_folder == Path.cwd() / "waypost-data"
     assert settings.catalogue_folder == settings.data_folder / "catalogue"
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import pytest
-
 from waypost.settings_file import Document
 from waypost.settings_layers import Layers, read_layers
 
@@ -85,12 +83,6 @@ def test_a_path_is_meant_from_where_it_was_written(tmp_path, monkeypatch) -> Non
     assert by_variable.given["store"]["data_folder"] == str(tmp_path / "data")
 
 
-@pytest.mark.parametrize(
-    ("environment", "folder"),
-    [
-        ({"HOME": "/home/me"}, "/home/me/.local/share/waypost"),
-        ({"HOME": "/home/me", "XDG_DATA_HOME": "/data"}, "/data/waypost"),
-    ],
-)
-def test_the_data_lie_in_the_user_s_own_folder_where_nobody_says_otherwise(environment, folder) -> None:
-    assert read(environment=environment).given["store"]["data_folder"] == folder
+def test_the_data_lie_in_the_current_folder_where_nobody_says_otherwise(tmp_path, monkeypatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert read(environment={"HOME": "/home/me"}).given["store"]["data_folder"] == str(tmp_path / "waypost-data")

@@ -23,6 +23,7 @@ VARIABLES: Final = {
 PROXY_VARIABLES: Final = ("HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy")
 NO_PROXY_VARIABLES: Final = ("NO_PROXY", "no_proxy")
 OTHER_TABLES: Final = ("providers", "models")
+DATA_FOLDER: Final = "waypost-data"
 PATHS: Final = (("server", "tls_cert_file"), ("server", "tls_key_file"), ("store", "data_folder"))
 
 
@@ -125,5 +126,4 @@ def _make_paths_absolute(document: Document, environment: Mapping[str, str], lay
             base = document.path.parent if from_file and document.path else Path.cwd()
             path = home / value[2:] if value.startswith("~/") else base / value
             layers.given[section][name] = str(path)
-    data = environment.get("XDG_DATA_HOME") or str(home / ".local" / "share")
-    layers.given["store"].setdefault("data_folder", str(Path(data).absolute() / "waypost"))
+    layers.given["store"].setdefault("data_folder", str(Path.cwd() / DATA_FOLDER))

@@ -91,7 +91,7 @@ class Store:
     """What outlives the process."""
 
     data_folder: str | None = setting(
-        LINE, None, "Folder of the database, the catalogue and the owner's socket; unset: the user's data folder."
+        LINE, None, "Folder of database, catalogue and the owner's socket; unset: `waypost-data` in the current folder."
     )
 
 

@@ -32,11 +32,12 @@ class Serving(NamedTuple):
 
 
 @contextmanager
-def serving(data: Path, *arguments: str, command: Sequence[str] = (), **popen: Any) -> Iterator[Serving]:
-    """`waypost serve` until the block ends; `command` is for starting it another way."""
-    start = [*(command or (sys.executable, "-m", "waypost", "serve")), "--port", "0", "--data", str(data)]
+def serving(data: Path | None, *arguments: str, command: Sequence[str] = (), **popen: Any) -> Iterator[Serving]:
+    """`waypost serve` until the block ends; `command` is for starting it another way, no `data` for its own default."""
+    start = [*(command or (sys.executable, "-m", "waypost", "serve")), "--port", "0", "--format", "json"]
+    place = [] if data is None else ["--data", str(data)]
     with subprocess.Popen(
-        [*start, "--format", "json", *arguments], stdout=subprocess.PIPE, stdin=subprocess.DEVNULL, text=True, **popen
+        [*start, *place, *arguments], stdout=subprocess.PIPE, stdin=subprocess.DEVNULL, text=True, **popen
     ) as process:
         try:
             line = process.stdout.readline() if process.stdout else ""
