@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import os
+import re
 import subprocess
 import sys
 
@@ -49,6 +51,35 @@ def test_its_javascript_twin_does_the_same(waypost, node, tmp_path) -> None:
     said = run_example(waypost, node, str(tmp_path / "chat.mjs"))
     assert "answered by practice-swift, waybill req_" in said
     assert "unknown_policy: " in said
+
+
+def readme_blocks(language: str, word: str) -> list[str]:
+    blocks = re.findall(rf"```{language}\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
+    return [block for block in blocks if word in block]
+
+
+def test_every_curl_line_of_the_readme_works_as_it_stands(waypost) -> None:
+    blocks = readme_blocks("sh", "curl http")
+    assert len(blocks) == 3
+    for block in blocks:
+        script = block.replace("export WAYPOST_TOKEN=wp_…", "").replace("http://127.0.0.1:8080", waypost.address)
+        said = json.loads(run_example(waypost, "sh", "-c", script.replace("curl ", "curl --silent --fail-with-body ")))
+        assert said.get("would_succeed", True)
+
+
+def test_the_python_of_the_readme_works_as_it_stands(waypost) -> None:
+    (block,) = readme_blocks("python", "openai")
+    said = run_example(waypost, sys.executable, "-c", block.replace("http://127.0.0.1:8080", waypost.address))
+    assert len(said.split()) > 3
+
+
+def test_what_the_readme_quotes_of_a_plan_is_what_is_answered(waypost) -> None:
+    (quoted,) = readme_blocks("json", "would_succeed")
+    script = readme_blocks("sh", "/v1/explain")[0].replace("http://127.0.0.1:8080", waypost.address)
+    plan = json.loads(run_example(waypost, "sh", "-c", script.replace("curl ", "curl --silent ")))["plan"]
+    shown = json.loads("{" + quoted + "}")["plan"]
+    assert shown["order"] == plan["order"]
+    assert shown["excluded"] == plan["excluded"]
 
 
 def test_every_example_is_in_the_readme_beside_it() -> None:
