@@ -54,13 +54,15 @@ def test_an_unknown_parameter_is_named_with_the_nearest_known_one():
     assert Query(http("anything=1"), (), strict=False).text("anything") == "1"
 
 
-def test_the_last_value_counts_and_an_empty_one_is_none():
-    query = Query(http("a=1&a=2&b="), ("a", "b"))
+def test_a_parameter_counts_once_and_an_empty_text_is_none():
+    query = Query(http("a=2&b=&d=1&d=1"), ("a", "b", "d"))
     assert (query.text("a"), query.text("b"), query.text("c")) == ("2", None, None)
+    with pytest.raises(Refusal, match="at most once"):
+        query.text("d")
     assert Query(http("a=1,2&a=3,&b=4"), ("a", "b")).all("a", "b") == ["1", "2", "3", "4"]
 
 
-@pytest.mark.parametrize("value", ["0", "201", "1.5", "+5", "1_0", "٣", "-1", "x" * 5000])
+@pytest.mark.parametrize("value", ["", "0", "201", "1.5", "+5", "1_0", "٣", "-1", "x" * 5000])
 def test_a_whole_number_outside_its_range_is_refused(value):
     with pytest.raises(Refusal) as caught:
         Query(http(f"limit={value}"), ("limit",)).whole("limit", 1, 200, 50)

@@ -148,7 +148,7 @@ def test_pages_are_joined_by_links_that_clients_can_follow(run):
     assert "link" not in second.headers
 
 
-@pytest.mark.parametrize("query", ["limit=0", "limit=x", "cursor=-1", "inference=cold"])
+@pytest.mark.parametrize("query", ["limit=0", "limit=x", "cursor=-1", "inference=cold", "inference="])
 def test_a_filter_that_makes_no_sense_is_refused(run, query):
     answer = run(Reception().get(f"/api/models?{query}"))
     assert (answer.status_code, answer.json()["error"]["param"]) == (400, query.partition("=")[0])

@@ -183,6 +183,8 @@ def test_unknown_callers_are_for_operators_eyes(run, tmp_path):
             seen = (await room.reception.get("/v1/requests?strangers=true", "otto")).json()["data"]
             assert [one["id"] for one in seen] == [bill.request_id]
             assert bill.request_id not in await room.ids(token="otto")
+            narrowed = await room.reception.get("/v1/requests?strangers=true&model=acme/one", "otto")
+            assert narrowed.json()["error"]["param"] == "model", "a filter that is not applied would mislead"
 
     run(main())
 

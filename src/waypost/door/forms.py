@@ -48,19 +48,24 @@ class Query:
         return [word.strip() for value in values for word in value.split(",") if word.strip()]
 
     def text(self, name: str) -> str | None:
-        """The last value; an empty one is none."""
-        values = [value for each, value in self._pairs if each == name]
-        return values[-1] or None if values else None
+        """The value; an empty one is none."""
+        return self._one(name) or None
 
     def read(self, name: str, read: Callable[[str], Any], must_be: str) -> Any:
-        """The value, read; None where there is none."""
-        value = self.text(name)
+        """The value, read; None where the parameter was not sent. An empty one was."""
+        value = self._one(name)
         if value is None:
             return None
         try:
             return read(value)
-        except (ValueError, OverflowError, OSError):
+        except (ValueError, LookupError, OverflowError, OSError):
             raise invalid(name, must_be, f"it is {value[:SHOWN_CHARS_MAX]!r}") from None
+
+    def _one(self, name: str) -> str | None:
+        values = [value for each, value in self._pairs if each == name]
+        if len(values) > 1:
+            raise invalid(name, "there at most once", f"it came {len(values)} times")
+        return values[0] if values else None
 
     def whole(self, name: str, low: int, high: int, default: int) -> int:
         """A whole number in a range."""

@@ -13,7 +13,7 @@ from waypost.domain.callers import Caller, Token
 from waypost.domain.endpoints import Endpoint, Model
 from waypost.domain.problems import Refusal
 from waypost.door.cold import Ask, Handler, json_response
-from waypost.door.forms import Query, invalid, iso
+from waypost.door.forms import Query, iso
 from waypost.door.models import Catalogue, Planner, listed, may_call_some_day, pipeline_tag, standing, usable
 
 LIMIT_DEFAULT: Final = 1_000
@@ -111,8 +111,7 @@ class Hub:
         slugs = set(query.all("inference_provider"))
         tags = set(query.all("pipeline_tag", "filter"))
         search, author = (query.text("search") or "").lower(), query.text("author")
-        if query.text("inference") not in {None, "warm"}:
-            raise invalid("inference", '"warm"')
+        query.read("inference", {"warm": "warm"}.__getitem__, '"warm"')
         for model in listed(self._catalogue()):
             named = search in model.id.lower() and (author is None or model.id.partition("/")[0] == author)
             met = list(self._met(model, caller)) if named and tags <= set(_tags(model)) else []

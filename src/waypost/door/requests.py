@@ -77,6 +77,7 @@ class Requests:
         limit = query.whole("limit", 1, LIMIT_MAX, LIMIT_DEFAULT)
         if query.flag("strangers"):
             _require_operator(ask, "see the unknown callers")
+            Query(ask.http, ("strangers", "limit"))
             strangers = await self._room.read(lambda: self._reader.strangers(limit))
             return json_response({"object": "list", "data": strangers, "has_more": False})
         filters = _filters(query, ask, limit)
