@@ -7,6 +7,7 @@ With one worker all of it is one process. With several, this process is the owne
 from __future__ import annotations
 
 import asyncio
+import gc
 import getpass
 import logging
 import os
@@ -195,6 +196,7 @@ class Crew:
     async def run(self, announce: Callable[[Ready], None]) -> int:
         """Serve until SIGTERM or SIGINT; gives the exit code. Raises StartError, DataError, SettingsError."""
         settings = self._settings
+        gc.disable()  # what is loaded now stays: looking through it again and again would triple the start
         pepper = open_folder(settings.data_folder)
         sock = bind(settings.server.host, settings.server.port)
         owner = Owner(store_settings(settings))

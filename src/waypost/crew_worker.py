@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import socket
 import sys
@@ -26,6 +27,7 @@ OWNER_GONE_EXIT = 75
 async def work(orders: WorkerOrders) -> int:
     """Serve on the inherited socket until stopped; gives the exit code."""
     read = partial(load, orders.config, os.environ, orders.overrides)  # noqa: TID251 (handed on to the settings)
+    gc.disable()  # as in the owner's process
     settings = read()
     log_to_stderr(settings.log.level, settings.log.format)
     stop = asyncio.Event()

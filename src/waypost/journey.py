@@ -14,6 +14,7 @@ from waypost.domain.money import cost_nano_usd
 from waypost.domain.plans import Plan
 from waypost.domain.problems import Failed, Problem, Refusal
 from waypost.domain.waybill import Attempt, Outcome, Waybill
+from waypost.identity.credentials import described
 from waypost.providers.courier import Leaver, Left
 from waypost.providers.flow import End, EndKind, Flow
 from waypost.providers.metering import estimate
@@ -211,6 +212,7 @@ async def _refuse(call: Call, house: House, problem: Problem) -> None:
     _close(call, house, outcome, problem.status, problem.code, problem.why or problem.message)
     bill.fix = problem.fix
     if problem.code in STRANGER_CODES:
+        bill.stranger = described(call.credential())
         house.books.file_stranger(bill)
         call.refused(problem)
         return
@@ -259,13 +261,9 @@ def _refused_by(refusal: Refusal) -> dict[str, Any]:
     return {**shown, "param": refusal.param} if refusal.param else shown
 
 
-EXPECTED_OUTPUT_TOKENS = 512
-
-
 def _predicted(plan: Plan, ask: ChatRequest) -> int | None:
-    """Expected cost at the first endpoint: the answer's cap or 512 tokens, whichever is less."""
+    """Expected cost at the first endpoint."""
     price = plan.order[0].endpoint.price
     if price is None:
         return None
-    output = min(ask.output_tokens_max or EXPECTED_OUTPUT_TOKENS, EXPECTED_OUTPUT_TOKENS) * ask.choices
-    return cost_nano_usd(price, estimate(ask, output))
+    return cost_nano_usd(price, estimate(ask, ask.output_tokens_expected))

@@ -69,12 +69,14 @@ class Connection(asyncio.Protocol):
         "_transport",
         "_until_eof",
         "address",
+        "idle_since",
         "idle_until",
         "on_body",
     )
 
     def __init__(self, address: Address, home: Home, limits: UpstreamLimits) -> None:
         self.address = address
+        self.idle_since = 0.0
         self.idle_until = 0.0
         self._home = home
         self._limits = limits

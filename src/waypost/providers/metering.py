@@ -28,7 +28,7 @@ def usage_of(reported: Any) -> Usage | None:
 def estimate(ask: ChatRequest, words: int) -> Usage:
     """What a call without a believable count came to: about four bytes a prompt token, one token a piece of answer."""
     return Usage(
-        input=max(1, ask.input_tokens_max // BYTES_PER_TOKEN), cached_input=0, output=words, reasoning=0, estimated=True
+        input=max(1, ask.input_tokens_expected), cached_input=0, output=words, reasoning=0, estimated=True
     )
 
 

@@ -48,6 +48,7 @@ class Owner:
         self._pulse: Listeners[PulseDelta] = Listeners(self._shelf.everything())
         self._on_fatal: Callable[[BaseException], None] | None = None
         self._broken: Problem | None = None
+        self._ringing = False
         self._saving = self._loop.call_later(SAVE_SECONDS, self._save_readings)
         self._writer.start()
 
@@ -74,12 +75,12 @@ class Owner:
             future.set_exception(self._broken)
             return future
         self._writer.bills.append((waybill, future))
-        self._writer.ring()
+        self._ring_soon()
         return future
 
     def file_stranger(self, waybill: Waybill) -> None:
         self._writer.strangers.append(waybill)
-        self._writer.ring()
+        self._ring_soon()
 
     def try_take(self, counter: Counter, amount: int) -> Verdict | None:
         return self.counters.try_take(counter, amount)
@@ -121,6 +122,16 @@ class Owner:
         await asyncio.to_thread(self._writer.stop)
         self._broken = self._broken or ledger_unavailable("The data folder is closed.")
         self._lock.release()
+
+    def _ring_soon(self) -> None:
+        """Wake the writer once for everything that this turn of the loop brings: waking a thread costs as a row does."""
+        if not self._ringing:
+            self._ringing = True
+            self._loop.call_soon(self._ring)
+
+    def _ring(self) -> None:
+        self._ringing = False
+        self._writer.ring()
 
     # What the office needs.
 

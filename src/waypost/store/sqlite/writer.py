@@ -29,7 +29,8 @@ IDLE_SECONDS: Final = 0.02
 RETRY_PAUSE_SECONDS: Final = 0.05
 BUSY_BILLS: Final = 4
 """A batch of this size tells that many calls are under way: then it pays to wait a little for the next ones."""
-GATHER_SECONDS: Final = 0.0005
+GATHER_SECONDS: Final = 0.001
+GATHER_ENOUGH: Final = 32
 GATHER_ROUNDS_MAX: Final = 4
 Item = TypeVar("Item")
 
@@ -129,7 +130,7 @@ class Writer:
         rounds = GATHER_ROUNDS_MAX if self._last_size >= BUSY_BILLS else 0
         for _ in range(rounds):
             before = len(self.bills) + len(self.sheets)
-            if before >= BATCH_MAX or self._stopping:
+            if before >= GATHER_ENOUGH or self._stopping:
                 return
             time.sleep(GATHER_SECONDS)
             if (len(self.bills) + len(self.sheets) - before) * 4 < before:
