@@ -14,6 +14,7 @@ from waypost.domain.waybill import Outcome, Waybill
 from waypost.journey import House, chat, explain
 from waypost.providers.courier import Courier
 from waypost.providers.exchange import Trouble
+from waypost.providers.watch import Watch
 from waypost.wire.dialects import read_chat
 
 WORD = b'data: {"id":"c","created":1,"model":"native","choices":[{"index":0,"delta":{"content":"hi"}}]}\n\n'
@@ -180,7 +181,7 @@ def travel(upstream, *, stream=True, order=1, prepare=lambda rooms, call: None, 
         )
         plan = Plan("acme/one", "fastest", candidates, (Exclusion("q", "no_tools", "it has none"),), Deadlines())
         rooms = Rooms(log, plan)
-        courier = Courier(upstream, rooms, rooms, loop.time)
+        courier = Courier(upstream, rooms, rooms, Watch(0.005))
         house = House(rooms, rooms, rooms, courier, rooms, rooms, loop.time)
         sent = {"model": "acme/one", "messages": [{"role": "user", "content": "x"}], "stream": stream, **body}
         call = Call(log, sent, loop)

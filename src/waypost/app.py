@@ -37,6 +37,7 @@ from waypost.journey import House, explain
 from waypost.providers.courier import Courier
 from waypost.providers.tunnel import ProxySettings
 from waypost.providers.upstream import Upstream
+from waypost.providers.watch import Watch
 from waypost.routing.assembly import assemble
 from waypost.routing.budget import RetryBudget
 from waypost.routing.catalogue import Catalogue
@@ -129,7 +130,7 @@ class ServingProcess:
         budget = RetryBudget(
             lambda: self.pulse.in_flight, loop.time, settings.routing.retry_share, settings.routing.retries_min
         )
-        self._courier = Courier(self.upstream, self.pulse, budget, perf_counter)
+        self._courier = Courier(self.upstream, self.pulse, budget, Watch())
         self.meter = Meter()
         self.house = House(
             self.identity,

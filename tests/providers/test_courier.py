@@ -8,6 +8,7 @@ import pytest
 from waypost.domain.problems import Failed
 from waypost.domain.pulse import CallResult
 from waypost.providers.courier import Courier, Left
+from waypost.providers.watch import Watch
 from waypost.wire.dialects import read_chat
 
 WORD = b'data: {"model":"x","choices":[{"index":0,"delta":{"content":"hi"}}]}\n\n'
@@ -50,7 +51,7 @@ def travel(
 
     async def run():
         client, health = scripted.client(*scripts), Health()
-        courier = Courier(client, health, Budget(tries), asyncio.get_running_loop().time)
+        courier = Courier(client, health, Budget(tries), Watch(0.005))
         caller = scripted.caller()
         caller.gone = leave_first
         attempts = []

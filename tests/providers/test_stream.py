@@ -11,6 +11,7 @@ from waypost.domain.endpoints import Deadlines
 from waypost.providers.flow import EndKind
 from waypost.providers.replies import Verdict
 from waypost.providers.stream import StreamFlow
+from waypost.providers.watch import Watch
 from waypost.wire.dialects import read_chat
 
 ROLE = (
@@ -55,7 +56,7 @@ def play(scripted, pieces, stop="eof", *, wants_usage=False, deadlines=None, dur
         body = {"model": "acme/one", "messages": [{"role": "user", "content": "x"}], "stream": True, **options}
         ask = read_chat(json.dumps(body).encode())
         loop = asyncio.get_running_loop()
-        flow = StreamFlow(scripted.candidate(), ask, deadlines or Deadlines(), loop.time())
+        flow = StreamFlow(scripted.candidate(), ask, deadlines or Deadlines(), loop.time(), Watch(0.005))
         client = scripted.client(scripted.script(pieces=tuple(pieces), stop=stop, kind=kind))
         flow.exchange = client.send(None, b"", b"", flow, 5.0)
         caller = scripted.caller()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from time import perf_counter
 from typing import Any, Protocol
 
 from waypost.domain.chat import ChatRequest
@@ -16,6 +17,7 @@ from waypost.providers.flow import DRAINING, End, Flow
 from waypost.providers.openai import OpenAISpeaker
 from waypost.providers.replies import Blame, Verdict
 from waypost.providers.stream import StreamFlow
+from waypost.providers.watch import Watch
 from waypost.providers.whole import WholeFlow
 
 SERVED = Blame.SERVED
@@ -63,13 +65,13 @@ class Left(Exception):
 
 
 class Courier:
-    """Opens flows. `clock` is the event loop's time in seconds."""
+    """Opens flows."""
 
-    def __init__(self, client: Client, health: Health, budget: Budget, clock: Callable[[], float]) -> None:
+    def __init__(self, client: Client, health: Health, budget: Budget, watch: Watch) -> None:
         self._client = client
         self._health = health
         self._budget = budget
-        self._clock = clock
+        self._watch = watch
         self._speaker = OpenAISpeaker()
 
     async def open(self, plan: Plan, ask: ChatRequest, attempts: list[Attempt], caller: Leaver) -> Flow:
@@ -78,7 +80,7 @@ class Courier:
         Raises Failed where none does or the provider rejects the request itself, Left where the caller went away.
         Every try is added to `attempts`.
         """
-        started = self._clock()
+        started = perf_counter()
         verdicts: list[tuple[Candidate, Verdict]] = []
         for tried, candidate in enumerate(plan.order):
             if tried >= FREE_TRIES:
@@ -96,7 +98,7 @@ class Courier:
             verdicts.append((candidate, verdict))
             if caller.gone:
                 raise Left
-            if not verdict.try_next or self._clock() - started >= plan.deadlines.call_seconds_max:
+            if not verdict.try_next or perf_counter() - started >= plan.deadlines.call_seconds_max:
                 break
         raise _failure(plan, verdicts, attempts)
 
@@ -121,11 +123,12 @@ class Courier:
         self._health.ended(
             flow.candidate.endpoint.key,
             CallResult(
-                blame=SERVED if end.code is None or end.code == DRAINING else FAILURE,
-                why=end.why,
-                first_word_ms=first_ms if flow.stream else None,
-                output_tokens=output_tokens,
-                output_ms=attempt.ms - first_ms if flow.stream and first_ms is not None else attempt.ms,
+                SERVED if end.code is None or end.code == DRAINING else FAILURE,
+                end.why,
+                None,
+                first_ms if flow.stream else None,
+                output_tokens,
+                attempt.ms - first_ms if flow.stream and first_ms is not None else attempt.ms,
             ),
         )
 
@@ -135,7 +138,7 @@ class Courier:
 
     def _send(self, candidate: Candidate, plan: Plan, ask: ChatRequest, started: float, caller: Leaver) -> Flow:
         kind = StreamFlow if ask.stream else WholeFlow
-        flow = kind(candidate, ask, plan.deadlines, started)
+        flow = kind(candidate, ask, plan.deadlines, started, self._watch)
         spoken = self._speaker.speak(candidate, ask)
         self._health.started(candidate.endpoint.key)
         flow.exchange = self._client.send(

@@ -20,6 +20,7 @@ from waypost.domain.plans import Candidate
 from waypost.domain.waybill import Attempt
 from waypost.providers.exchange import Exchange, Trouble
 from waypost.providers.replies import Blame, Headers, Verdict, judge_error, judge_head
+from waypost.providers.watch import Watch
 
 ERROR_BODY_BYTES_MAX = 64 * 1024
 REPLY_BYTES_MAX = 64 * 1024 * 1024
@@ -96,17 +97,19 @@ class Flow(ABC):
     _open = True
     _paused = False
 
-    def __init__(self, candidate: Candidate, ask: ChatRequest, deadlines: Deadlines, started: float) -> None:
+    def __init__(
+        self, candidate: Candidate, ask: ChatRequest, deadlines: Deadlines, started: float, watch: Watch
+    ) -> None:
         self.candidate = candidate
         self.ask = ask
         self.attempt = Attempt(candidate.provider.slug, candidate.endpoint.id)
         self._deadlines = deadlines
-        self._call_ends = started + deadlines.call_seconds_max
-        self._loop = loop = asyncio.get_running_loop()
+        self._call_ends = self.due = started + deadlines.call_seconds_max
+        self._watch = watch
         self._began = self._heard = perf_counter()
-        self.answers: asyncio.Future[Verdict | None] = loop.create_future()
+        self.answers: asyncio.Future[Verdict | None] = watch.loop.create_future()
         """None once the first word is here; else why this endpoint does not serve the call."""
-        self._timer = loop.call_later(self._first_word_seconds(), self._tick)
+        watch.add(self)
 
     # What the courier asks.
 
@@ -115,13 +118,12 @@ class Flow(ABC):
         self.reply = reply
         self._release()
         if self._end is None:
-            self._ended = self._loop.create_future()
+            self._ended = self._watch.loop.create_future()
             await self._ended
         self.reply = None
-        self._timer.cancel()
         if self._open:
             # The answer is complete; give the connection a moment to become free for the next call.
-            self._loop.call_later(AFTER_END_SECONDS_MAX, self._let_go)
+            self._watch.loop.call_later(AFTER_END_SECONDS_MAX, self._let_go)
         assert self._end is not None  # noqa: S101 (set before _ended is)
         return self._end
 
@@ -217,9 +219,6 @@ class Flow(ABC):
 
     # What each kind of answer does in its own way.
 
-    def _first_word_seconds(self) -> float:
-        return max(0.0, self._call_ends - self._began)
-
     @abstractmethod
     def _take(self, data: bytes) -> None:
         """A piece of an answer's body."""
@@ -252,7 +251,7 @@ class Flow(ABC):
     def _refuse(self, verdict: Verdict) -> None:
         """This endpoint does not serve the call."""
         self.stage = ENDED
-        self._timer.cancel()
+        self._watch.drop(self)
         self._let_go()
         if not self.answers.done():
             self.answers.set_result(verdict)
@@ -268,7 +267,7 @@ class Flow(ABC):
     def _finish(self, end: End) -> None:
         self.stage = ENDED
         self._end = end
-        self._timer.cancel()
+        self._watch.drop(self)
         if self._ended is not None and not self._ended.done():
             self._ended.set_result(end)
 
@@ -286,25 +285,22 @@ class Flow(ABC):
         self.attempt.repeats = self.exchange.repeats
         self.exchange = NO_EXCHANGE
 
-    # Deadlines: one timer, looked at when it fires, never moved for a frame.
+    # Deadlines.
 
-    def _tick(self) -> None:
-        now = perf_counter()
+    def overdue(self, now: float) -> None:
+        """A deadline has passed, or would have without the words that came since: end, or say when to look again."""
         if self.stage < HELD:
             seconds = now - self._began
             self._refuse(Verdict("provider_timeout", f"no word within {seconds:.0f} s", status=self.attempt.status))
-            return
-        if self.stage == ENDED:
-            return
-        if now >= self._call_ends:
+        elif now >= self._call_ends:
             self._break("upstream_error", f"the call took longer than {self._deadlines.call_seconds_max:.0f} s")
-            return
-        silent = 0.0 if self._paused else now - self._heard
-        if silent >= self._deadlines.silence_seconds_max:
-            self._break("upstream_error", f"the provider was silent for {silent:.0f} s")
-            return
-        self._watch(now, silent)
+        elif self.stage != ENDED:
+            silent = 0.0 if self._paused else now - self._heard
+            if silent >= self._deadlines.silence_seconds_max:
+                self._break("upstream_error", f"the provider was silent for {silent:.0f} s")
+            else:
+                self._look_again(now - silent)
 
-    def _watch(self, now: float, silent: float = 0.0) -> None:
-        wait = min(self._deadlines.silence_seconds_max - silent, self._call_ends - now)
-        self._timer = self._loop.call_later(max(wait, 0.01), self._tick)
+    def _look_again(self, heard: float) -> None:
+        """Due when nothing more was heard for too long, or the whole call took too long."""
+        self.due = min(heard + self._deadlines.silence_seconds_max, self._call_ends)

@@ -14,6 +14,7 @@ from waypost.providers.flow import ENDED, HELD, POURING, End, EndKind, Flow
 from waypost.providers.metering import usage_json, usage_of
 from waypost.providers.renaming import Renaming
 from waypost.providers.replies import Blame, Verdict, judge_embedded
+from waypost.providers.watch import Watch
 from waypost.providers.whole import read_whole
 from waypost.wire.sse import (
     DONE,
@@ -52,15 +53,15 @@ class StreamFlow(Flow):
     _first: dict[str, Any] | None = None
     _usage_shown = False
 
-    def __init__(self, candidate: Candidate, ask: ChatRequest, deadlines: Deadlines, started: float) -> None:
-        super().__init__(candidate, ask, deadlines, started)
+    def __init__(
+        self, candidate: Candidate, ask: ChatRequest, deadlines: Deadlines, started: float, watch: Watch
+    ) -> None:
+        super().__init__(candidate, ask, deadlines, started, watch)
+        self.due = min(self.due, self._began + deadlines.first_word_seconds_max)
         self._cutter = FrameCutter()
         self._held: list[bytes] = []
         self._renaming = Renaming(ask.model)
         self._finished: set[int] = set()
-
-    def _first_word_seconds(self) -> float:
-        return min(self._deadlines.first_word_seconds_max, max(0.0, self._call_ends - self._began))
 
     def _take(self, data: bytes) -> None:
         try:
@@ -209,7 +210,7 @@ class StreamFlow(Flow):
     def _release(self) -> None:
         if self.stage == HELD:
             self.stage = POURING
-            self._watch(perf_counter())
+            self._look_again(perf_counter())
         if self._held and self.reply is not None:
             self.reply.write(b"".join(self._held))
         self._held.clear()

@@ -15,6 +15,7 @@ from waypost.providers.flow import End, EndKind, Flow
 from waypost.providers.metering import estimate, usage_json, usage_of, words_in
 from waypost.providers.renaming import Renaming
 from waypost.providers.replies import Verdict, judge_embedded
+from waypost.providers.watch import Watch
 
 
 class Completion(msgspec.Struct):
@@ -79,8 +80,10 @@ def handed_on(body: bytes, answer: WholeAnswer, ask: ChatRequest) -> bytes:
 class WholeFlow(Flow):
     """One attempt at a whole answer: its first word is its last."""
 
-    def __init__(self, candidate: Candidate, ask: ChatRequest, deadlines: Deadlines, started: float) -> None:
-        super().__init__(candidate, ask, deadlines, started)
+    def __init__(
+        self, candidate: Candidate, ask: ChatRequest, deadlines: Deadlines, started: float, watch: Watch
+    ) -> None:
+        super().__init__(candidate, ask, deadlines, started, watch)
         self._pieces: list[bytes] = []
 
     def _take(self, data: bytes) -> None:

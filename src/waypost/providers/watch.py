@@ -1,0 +1,45 @@
+"""One ticker for the deadlines of all flows: a timer for each would cost every call, and nearly all are never due."""
+
+from __future__ import annotations
+
+import asyncio
+from time import perf_counter
+from typing import Protocol
+
+TICK_SECONDS = 0.1
+
+
+class Watched(Protocol):
+    """Something with a deadline."""
+
+    due: float
+    """Seconds of `perf_counter`."""
+
+    def overdue(self, now: float) -> None:
+        """The deadline has passed: end, or set another."""
+
+
+class Watch:
+    """Looks at every flow ten times a second, while there are any."""
+
+    def __init__(self, tick_seconds: float = TICK_SECONDS) -> None:
+        self.loop = asyncio.get_running_loop()
+        self._tick_seconds = tick_seconds
+        self._flows: dict[Watched, None] = {}
+        self._timer: asyncio.TimerHandle | None = None
+
+    def add(self, flow: Watched) -> None:
+        """Look after this one."""
+        self._flows[flow] = None
+        if self._timer is None:
+            self._timer = self.loop.call_later(self._tick_seconds, self._tick)
+
+    def drop(self, flow: Watched) -> None:
+        """It has ended."""
+        self._flows.pop(flow, None)
+
+    def _tick(self) -> None:
+        now = perf_counter()
+        for flow in [flow for flow in self._flows if flow.due <= now]:
+            flow.overdue(now)
+        self._timer = self.loop.call_later(self._tick_seconds, self._tick) if self._flows else None
