@@ -102,6 +102,22 @@ def test_bodies_that_fill_the_memory_are_refused_and_forgotten(run):
     run(body())
 
 
+def test_too_much_pipelined_just_as_a_reply_ends_is_too_much_as_well(run):
+    async def body():
+        site = PlayedSite({"/a": lambda request, reply: None})
+        async with served(site, QUICK._replace(pipelined_bytes_max=10_000)) as on, connected(on) as client:
+            client.send(GET + b"GET /b HTTP/1.1\r\nHost: x\r\n\r\n")
+            await until(lambda: bool(site.calls))
+            (connection,) = on.server._traffic.connections
+            site.calls[0][1].send(200, TEXT, b"first")
+            connection.data_received(b"x" * 10_001)
+            assert (await client.answer()).body == b"first"
+            assert await client.closed()
+        assert len(site.calls) == 1
+
+    run(body())
+
+
 # Too much to do.
 
 

@@ -139,6 +139,17 @@ def test_head_204_and_304_have_no_body_and_the_next_reply_follows_at_once(run):
     run(body())
 
 
+def test_a_refusal_of_head_has_no_body_either(run):
+    async def body():
+        async with served(PlayedSite()) as on, connected(on) as client:
+            client.send(b"HEAD /a HTTP/1.1\r\nHost: x\r\nContent-Length: 9999999\r\n\r\n")
+            got = await client.answer(bodiless=True)
+            assert (got.status, got.headers["content-length"]) == (413, "14")
+            assert await client.closed()
+
+    run(body())
+
+
 @pytest.mark.parametrize(
     ("head", "stays"),
     [
