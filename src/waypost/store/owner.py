@@ -124,7 +124,7 @@ class Owner:
         self._lock.release()
 
     def _ring_soon(self) -> None:
-        """Wake the writer once for everything that this turn of the loop brings: waking a thread costs as a row does."""
+        """Wake the writer once for all that this turn of the loop brings: waking a thread costs as a row does."""
         if not self._ringing:
             self._ringing = True
             self._loop.call_soon(self._ring)

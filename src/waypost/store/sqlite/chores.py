@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import apsw
 import msgspec
@@ -17,22 +17,30 @@ from waypost.store.sqlite.scribe import Scribe
 from waypost.store.waybills import at_ms
 
 log = logging.getLogger("waypost.store")
-CHECKPOINT_PAGES: Final = 4_000
-CHECKPOINT_PAGES_FORCED: Final = 8_000
-CHECKPOINT_IDLE_SECONDS: Final = 5.0
-TAIL_FORCED: Final = 32_768
 DELETE_ROWS: Final = 256
-RETENTION_SECONDS: Final = 10.0
-USED_SECONDS: Final = 10.0
 USED_MS_MIN: Final = 60_000
-TROUBLE_PAUSE_SECONDS: Final = 5.0
 DAY_MS: Final = 86_400_000
+
+
+class Pace(NamedTuple):
+    """How often, and from what on, things are done."""
+
+    checkpoint_pages: int = 4_000
+    checkpoint_pages_forced: int = 8_000
+    checkpoint_quiet_seconds: float = 5.0
+    tail_forced: int = 32_768
+    retention_seconds: float = 10.0
+    used_seconds: float = 10.0
+    trouble_seconds: float = 5.0
 
 
 class Chores:
     """Indexing, retention, last uses, checkpoints."""
 
-    def __init__(self, scribe: Scribe, retention: Retention, clock_ms: Callable[[], int]) -> None:
+    def __init__(
+        self, scribe: Scribe, retention: Retention, clock_ms: Callable[[], int], pace: Pace | None = None
+    ) -> None:
+        self._pace = pace or Pace()
         self._scribe = scribe
         self._connection = scribe.connection
         self._retention = retention
@@ -48,7 +56,9 @@ class Chores:
     @property
     def pressing(self) -> bool:
         """Something must be done although others wait, or lists and the log file would grow without bound."""
-        return self._scribe.segments.tail > TAIL_FORCED or self._wal_pages > CHECKPOINT_PAGES_FORCED
+        return (
+            self._scribe.segments.tail > self._pace.tail_forced or self._wal_pages > self._pace.checkpoint_pages_forced
+        )
 
     def step(self) -> bool:
         """Do the next thing that is due; whether there was one."""
@@ -59,7 +69,7 @@ class Chores:
             return self._step(now)
         except apsw.Error as error:
             log.warning("housekeeping of the data folder failed and will be tried again: %s", error)
-            self._rest_until = now + TROUBLE_PAUSE_SECONDS
+            self._rest_until = now + self._pace.trouble_seconds
             self._scribe.roll_back()
             self._scribe.segments.reload()
             return False
@@ -79,7 +89,7 @@ class Chores:
         elif self._checkpoint_due(now):
             self._checkpoint()
         elif now >= self._used_at and self._scribe.used:
-            self._used_at = now + USED_SECONDS
+            self._used_at = now + self._pace.used_seconds
             self._note_uses(USED_MS_MIN)
         else:
             return False
@@ -96,7 +106,7 @@ class Chores:
             self._scribe.names.forget(names)
         else:
             delete_old_notes(self._connection, before)
-            self._retain_at = now + RETENTION_SECONDS
+            self._retain_at = now + self._pace.retention_seconds
 
     def _note_uses(self, age_ms_min: int) -> None:
         """Write when tokens were last used, once a minute each at most."""
@@ -116,8 +126,8 @@ class Chores:
             written.update(due)
 
     def _checkpoint_due(self, now: float) -> bool:
-        quiet = now - self._written_at >= CHECKPOINT_IDLE_SECONDS
-        return self._wal_pages >= CHECKPOINT_PAGES or (self._wal_pages > 0 and quiet)
+        quiet = now - self._written_at >= self._pace.checkpoint_quiet_seconds
+        return self._wal_pages >= self._pace.checkpoint_pages or (self._wal_pages > 0 and quiet)
 
     def _checkpoint(self) -> None:
         """Move what is in the log into the database file, so that the log begins anew."""

@@ -229,5 +229,8 @@ def run_command(desk: Desk, name: str, args: dict[str, Any]) -> Any:
         parsed = msgspec.convert(args, command.args, strict=True, from_attributes=True)
     except msgspec.ValidationError as error:
         raise invalid("args", f"The arguments of {name} do not fit.", why=str(error)) from None
-    with desk.connection:
-        return command.run(desk, parsed)
+    try:
+        with desk.connection:
+            return command.run(desk, parsed)
+    except apsw.ConstraintError as error:
+        raise invalid("args", f"The arguments of {name} cannot be stored.", why=str(error)) from None

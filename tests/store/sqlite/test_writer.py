@@ -1,0 +1,147 @@
+import threading
+import time
+
+import apsw
+import pytest
+from failing_disk import failing_disk
+from sample_bills import START_MS
+
+from waypost.store.books import StoreSettings
+from waypost.store.sqlite.folder import FolderLock, open_reader, open_writer
+from waypost.store.sqlite.scribe import Order, OutcomeUnknown
+from waypost.store.sqlite.writer import Hooks, Writer
+
+
+class Desk:
+    """Sees what the writer thread says."""
+
+    def __init__(self, folder, **settings) -> None:
+        self.lock = FolderLock(folder)
+        self.lock.take()
+        self.connection = open_writer(folder, self.lock)
+        self.batches, self.news, self.fatal = [], [], []
+        self.something = threading.Condition()
+        hooks = Hooks(self.note(self.batches), self.note(self.news), self.note(self.fatal))
+        settings = {"retry_seconds_max": 0.3, "poll_seconds": 0.05} | settings
+        self.writer = Writer(self.connection, StoreSettings(folder, **settings), lambda: START_MS, hooks)
+
+    def note(self, where):
+        def said(what) -> None:
+            with self.something:
+                where.append(what)
+                self.something.notify_all()
+
+        return said
+
+    def wait(self, ready) -> None:
+        with self.something:
+            assert self.something.wait_for(ready, 10)
+
+    def file(self, bills) -> None:
+        self.writer.bills.extend((bill, None) for bill in bills)
+        self.writer.ring()
+
+    @property
+    def written(self) -> int:
+        return sum(len(batch.bills) for batch in self.batches if batch.problem is None)
+
+
+@pytest.fixture
+def desk(folder):
+    made = Desk(folder)
+    made.writer.start()
+    yield made
+    if not made.fatal:
+        made.writer.stop()
+    made.lock.release()
+
+
+def test_what_is_filed_is_on_the_disk_when_it_is_told(desk, folder, bills):
+    desk.file(bills.some(5))
+    desk.wait(lambda: desk.written == 5)
+    reader = open_reader(folder)
+    assert reader.execute("SELECT count(*) FROM calls").get == 5
+    reader.close()
+
+
+def test_what_comes_while_a_batch_is_written_goes_together(desk, bills):
+    for bill in bills.some(300):
+        desk.file([bill])
+    desk.wait(lambda: desk.written == 300)
+    assert len(desk.batches) < 150
+
+
+def test_what_is_queued_is_written_before_the_end(desk, folder, bills):
+    desk.writer.bills.extend((bill, None) for bill in bills.some(700))
+    desk.writer.stop()
+    assert desk.written == 700
+    desk.writer._thread.join()
+
+
+def test_a_full_disk_is_waited_for_and_the_same_batch_written(desk, bills):
+    desk.file(bills.some(1))
+    desk.wait(lambda: desk.written == 1)
+    pages = desk.connection.pragma("page_count")
+    desk.connection.pragma("max_page_count", pages + 1)
+    desk.file(bills.some(50, reply_body=bytes(900)))
+    time.sleep(0.1)
+    assert desk.written == 1
+    desk.connection.pragma("max_page_count", 1_000_000)
+    desk.wait(lambda: desk.written == 51)
+    assert not desk.fatal
+
+
+def test_a_disk_that_stays_full_refuses_the_batch_and_the_next_one_at_once(desk, bills):
+    desk.connection.pragma("max_page_count", desk.connection.pragma("page_count"))
+    began = time.monotonic()
+    desk.file(bills.some(50, reply_body=bytes(900)))
+    desk.wait(lambda: len(desk.batches) >= 1)
+    assert 0.3 <= time.monotonic() - began < 2
+    assert desk.batches[0].problem.code == "ledger_unavailable"
+    began = time.monotonic()
+    desk.file(bills.some(50, reply_body=bytes(900)))
+    desk.wait(lambda: len(desk.batches) >= 2)
+    assert time.monotonic() - began < 0.25
+    desk.connection.pragma("max_page_count", 1_000_000)
+    desk.file(bills.some(3))
+    desk.wait(lambda: desk.written == 3)
+
+
+def test_an_unknown_outcome_is_fatal_and_hands_back_what_was_on_its_way(folder, bills):
+    with failing_disk() as disk:
+        desk = Desk(folder)
+        desk.writer.start()
+        desk.file(bills.some(1))
+        desk.wait(lambda: desk.written == 1)
+        disk.sync_error = apsw.IOError
+        desk.file(bills.some(2))
+        desk.wait(lambda: desk.fatal)
+        assert isinstance(desk.fatal[0], OutcomeUnknown)
+        desk.file(bills.some(3))
+        assert sum(len(batch.bills) for batch in desk.writer.abandoned()) == 5
+        disk.sync_error = None
+        desk.writer._thread.join()
+        desk.connection.close()
+        desk.lock.release()
+
+
+def test_other_processes_writes_are_noticed_soon(desk, folder):
+    other = apsw.Connection(str(folder / "waypost.db"))
+    other.set_busy_timeout(1000)
+    began = time.monotonic()
+    with other:
+        other.execute("INSERT INTO users (name, created_at) VALUES ('eve', 1)")
+        other.execute("INSERT INTO changes (at_ms, subject, subject_id) VALUES (1, 'user', 1)")
+    desk.wait(lambda: desk.news)
+    assert time.monotonic() - began < 1
+    assert desk.news[0][0].value.name == "eve"
+    other.close()
+
+
+def test_commands_are_answered_in_their_order(desk):
+    for name in ("ada", "bob", "ada"):
+        desk.writer.orders.append(Order("user.create", {"name": name}, name))
+    desk.writer.ring()
+    desk.wait(lambda: sum(len(batch.orders) for batch in desk.batches) == 3)
+    results = [getattr(result, "name", "refused") for batch in desk.batches for result in batch.results]
+    assert results == ["ada", "bob", "refused"]
