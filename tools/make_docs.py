@@ -5,11 +5,13 @@ A new page is a function that returns its text and a line in `PAGES`.
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from waypost.domain.problems import CODES
+from waypost.door import openapi
 from waypost.settings_reference import settings_reference
 
 REFERENCE = Path(__file__).resolve().parent.parent / "docs" / "reference"
@@ -37,8 +39,14 @@ def errors_reference() -> str:
     )
 
 
+def openapi_reference() -> str:
+    """What `GET /openapi.json` answers, for reading and for its diffs."""
+    return json.dumps(json.loads(openapi.document()), indent=1, ensure_ascii=False) + "\n"
+
+
 PAGES: Mapping[str, Callable[[], str]] = {
     "errors.md": errors_reference,
+    "openapi.json": openapi_reference,
     "settings.md": settings_reference,
 }
 
