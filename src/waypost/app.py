@@ -144,9 +144,9 @@ class ServingProcess:
         )
         self._numbers = RequestNumbers(books.writer, unix_ms)
         self._problems = problem_writer(settings.errors.style)
-        self.chat = ChatDoor(self.house, self._problems, self._numbers)
-        self._reader = reader
         self._cors = Cors(settings.server.allowed_origins)
+        self.chat = ChatDoor(self.house, self._problems, self._numbers, self._cors)
+        self._reader = reader
         self._cold = self._cold_rooms()
         self.door = self._door()
         self.server = HttpServer(self.door, _http_limits(settings))

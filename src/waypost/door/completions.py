@@ -11,6 +11,7 @@ from waypost.domain.chat import ChatRequest
 from waypost.domain.problems import Problem, Refusal
 from waypost.domain.requests import RequestNumbers, request_id
 from waypost.domain.waybill import Waybill
+from waypost.door.cors import Cors
 from waypost.door.problems import ProblemWriter
 from waypost.journey import House, chat
 from waypost.wire.dialects import read_chat
@@ -86,7 +87,11 @@ class ChatCall(AskedChat):
 
     def limits(self, headers: tuple[tuple[str, str], ...]) -> None:
         """More headers for the reply, such as what is left of a limit."""
-        self._extra = b"".join(b"%b: %b\r\n" % (name.encode(), value.encode()) for name, value in headers)
+        self._extra += b"".join(b"%b: %b\r\n" % (name.encode(), value.encode()) for name, value in headers)
+
+    def allow_page(self, block: bytes) -> None:
+        """Headers that let a web page read the reply (`door/cors.py`)."""
+        self._extra += block
 
     def begin(self, bill: Waybill) -> None:
         """Send the true status of a streamed answer."""
@@ -148,10 +153,13 @@ class ChatCall(AskedChat):
 class ChatDoor:
     """Makes a call of each request and sends it on its journey, one task each."""
 
-    def __init__(self, house: House, problems: ProblemWriter, numbers: RequestNumbers) -> None:
+    def __init__(
+        self, house: House, problems: ProblemWriter, numbers: RequestNumbers, cors: Cors | None = None
+    ) -> None:
         self._house = house
         self._problems = problems
         self._numbers = numbers
+        self._cors = cors or Cors()
         self._loop = asyncio.get_running_loop()
         self._running: set[asyncio.Task[None]] = set()
         """Keeps tasks alive: the loop itself only knows them weakly."""
@@ -159,6 +167,8 @@ class ChatDoor:
     def __call__(self, request: Request, reply: Reply, pinned: str | None = None) -> None:
         """Returns at once."""
         call = ChatCall(request, reply, self._bill(), self._problems, pinned)
+        if b"origin" in request.headers:
+            call.allow_page(self._cors.block(request.headers[b"origin"]))
         task = call.task = self._loop.create_task(self._run(call))
         self._running.add(task)
 
