@@ -106,6 +106,14 @@ def test_the_hubs_clients_can_tell_a_bad_token_from_a_missing_model(run):
     assert none.headers["www-authenticate"] == "Bearer"
 
 
+def test_hugging_faces_clients_read_the_error_as_a_text_wherever_they_ask(run):
+    theirs = {"user-agent": "@huggingface/inference/4.13.30 Node.js/22"}
+    reception = Reception()
+    for path in ("/v1/requests", "/nowhere"):
+        assert isinstance(run(reception.get(path, headers=theirs)).json()["error"], str)
+        assert isinstance(run(reception.get(path)).json()["error"], dict)
+
+
 def test_the_huggingface_style_holds_for_cold_routes_too(run):
     reception = Reception(style="huggingface")
     assert run(reception.get("/v1/requests")).json() == {"error": "Invalid username or password."}

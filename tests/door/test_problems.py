@@ -5,7 +5,7 @@ import json
 import pytest
 
 from waypost.domain.problems import CODES, Failed, Refusal
-from waypost.door.problems import HUGGING_FACE, header_text, problem_writer
+from waypost.door.problems import HUGGING_FACE, Reader, header_text, problem_writer
 
 OWN = problem_writer("waypost")
 THEIRS = problem_writer("huggingface")
@@ -38,6 +38,36 @@ def test_the_envelope_carries_every_field_twice_where_clients_look():
         "retry-after": "7",
         "ratelimit": '"requests";r=0;t=7',
     }
+
+
+AGENTS = {
+    b"": False,
+    b"curl/8.5.0": False,
+    b"OpenAI/Python 2.0.0": False,
+    b"@huggingface/inference/4.13.30 Node.js/22": True,
+    b"unknown/None; hf_hub/2.4.0; python/3.11.7": True,
+    b"not_hf_hub/2.4.0": False,
+}
+
+
+@pytest.mark.parametrize(("agent", "text"), AGENTS.items())
+def test_clients_that_show_only_a_text_as_the_error_get_one_and_all_the_rest_beside_it(agent, text):
+    problem = Refusal("model_not_found", "No such model.", why="w", fix="f", param="model", extra={"nearest": ["a/b"]})
+    fields = {
+        "message": "No such model.", "type": "invalid_request_error", "param": "model", "code": "model_not_found",
+        "why": "w", "fix": "f", "request_id": "req_1", "nearest": ["a/b"],
+    }  # fmt: skip
+    _, _, body = OWN.whole(problem, "req_1", Reader(agent))
+    said = {**fields, "error": "No such model."} if text else {"error": fields, "message": "No such model."}
+    assert json.loads(body) == said
+
+
+def test_on_the_hubs_routes_every_error_is_a_text():
+    problem = Refusal("not_found", "Repository not found")
+    assert json.loads(OWN.whole(problem, "req_1", Reader(hub=True))[2])["error"] == "Repository not found"
+    assert json.loads(THEIRS.whole(problem, "req_1", Reader(hub=True))[2]) == {"error": "Repository not found"}
+    unknown = Refusal("token_unknown", "Nobody has it.")
+    assert json.loads(THEIRS.whole(unknown, "req_1", Reader(hub=True))[2])["error"].startswith("Invalid credentials")
 
 
 @pytest.mark.parametrize("code", CODES)

@@ -11,7 +11,7 @@ from reception import Reception
 from waypost.domain.problems import CODES, Refusal
 from waypost.domain.waybill import Waybill
 from waypost.door.explain import explained
-from waypost.door.problems import problem_writer
+from waypost.door.problems import Reader, problem_writer
 from waypost.door.schemas import CHAT_FIELDS, SCHEMAS
 from waypost.wire.dialects import ChatBody
 
@@ -31,6 +31,8 @@ def test_the_chat_table_names_every_field_that_is_read():
 def test_every_problem_fits_its_table(code):
     _, _, body = problem_writer("waypost").whole(Refusal(code, "m", extra={"limit": 1}), "req_1")
     check_fits("Problem", json.loads(body))
+    _, _, body = problem_writer("waypost").whole(Refusal(code, "m", extra={"limit": 1}), "req_1", Reader(hub=True))
+    check_fits("HubProblem", json.loads(body))
 
 
 @pytest.mark.parametrize(

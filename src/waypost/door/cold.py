@@ -17,7 +17,7 @@ from waypost.domain.callers import Caller
 from waypost.domain.problems import Failed, Problem, Refusal
 from waypost.door import routes
 from waypost.door.cors import Cors
-from waypost.door.problems import BAD_CREDENTIALS, ProblemWriter
+from waypost.door.problems import BAD_CREDENTIALS, ProblemWriter, Reader
 from waypost.door.routes import Auth, ChatPaths
 from waypost.journey import BUG_FIX
 
@@ -78,19 +78,20 @@ class Gate:
             ask = Ask(http, self._admit(row, http), request_id)
             response = await handler(ask)
         except Problem as problem:
-            return self.refuse(_as_the_hub(problem) if row.hub else problem, http, request_id)
+            return self.refuse(_as_the_hub(problem) if row.hub else problem, http, request_id, hub=row.hub)
         except ClientDisconnect:
             return Response(status_code=499)
         except Exception:
             log.exception("a bug behind %s %s, request %s", row.method, row.template, request_id)
-            return self.refuse(bug(), http, request_id)
+            return self.refuse(bug(), http, request_id, hub=row.hub)
         response.headers.setdefault("x-request-id", request_id)
         self._add_cors(response, http)
         return response
 
-    def refuse(self, problem: Problem, http: Request, request_id: str | None = None) -> Response:
-        """A problem as a reply."""
-        status, head, body = self._problems.whole(problem, request_id or self._request_ids())
+    def refuse(self, problem: Problem, http: Request, request_id: str | None = None, *, hub: bool = False) -> Response:
+        """A problem as a reply; `hub` where it answers a route of the Hub's."""
+        reader = Reader(http.headers.get("user-agent", "").encode("latin-1"), hub)
+        status, head, body = self._problems.whole(problem, request_id or self._request_ids(), reader)
         response = Response(body, status)
         for line in head.decode("latin-1").splitlines():
             name, _, value = line.partition(": ")

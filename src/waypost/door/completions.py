@@ -12,7 +12,7 @@ from waypost.domain.problems import Problem, Refusal
 from waypost.domain.requests import RequestNumbers, request_id
 from waypost.domain.waybill import Waybill
 from waypost.door.cors import Cors
-from waypost.door.problems import ProblemWriter
+from waypost.door.problems import ProblemWriter, Reader
 from waypost.journey import House, chat
 from waypost.wire.dialects import read_chat
 from waypost.wire.http11_messages import Request
@@ -101,7 +101,11 @@ class ChatCall(AskedChat):
             + self._head(bill),
         )
 
-    def write(self, data: bytes) -> None:
+    def writer(self) -> Callable[[bytes], None]:
+        """What takes the pieces of the answer: the connection itself, unless the bodies are kept."""
+        return self._reply.write if self._kept is None else self._write_and_keep
+
+    def _write_and_keep(self, data: bytes) -> None:
         self._reply.write(data)
         if self._kept is not None and len(self._kept) < KEPT_BYTES_MAX:
             self._kept += data
@@ -133,7 +137,8 @@ class ChatCall(AskedChat):
         if self._reply.started:
             self.broken(problem)
             return
-        status, head, body = self._problems.whole(problem, self.bill.request_id)
+        reader = Reader(self._request.headers.get(b"user-agent", b""))
+        status, head, body = self._problems.whole(problem, self.bill.request_id, reader)
         self._reply.send(status, head + self._extra, body)
 
     def _head(self, bill: Waybill) -> bytes:

@@ -177,13 +177,14 @@ def _responses(route: Route, operation: Operation) -> dict[str, Any]:
         responses["200"]["content"]["text/event-stream"] = {"schema": TEXT}
     for status, schema in operation.others.items():
         responses[str(status)] = _content("Not now", schema)
+    problem = "HubProblem" if route.hub else "Problem"
     by_status: dict[int, list[str]] = {}
     for code in sorted(codes_of(route)):
         by_status.setdefault(CODES[code].status, []).append(code)
     for status, codes in sorted(by_status.items()):
         words = f"{HTTPStatus(status).phrase}: " + ", ".join(f"`{code}`" for code in codes)
-        responses.setdefault(str(status), _content(words, "Problem"))
-    return responses | {"default": _content("Any other refusal", "Problem")}
+        responses.setdefault(str(status), _content(words, problem))
+    return responses | {"default": _content("Any other refusal", problem)}
 
 
 def _answer(operation: Operation) -> dict[str, Any]:

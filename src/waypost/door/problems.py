@@ -6,6 +6,7 @@ and shapes (`../reference/inference-providers-router.md`, section 5).
 
 from __future__ import annotations
 
+import re
 from typing import Any, Final, NamedTuple, Protocol
 
 import msgspec
@@ -26,10 +27,27 @@ Whole = tuple[int, bytes, bytes]
 """Status, header block and body of a reply."""
 
 
+class Reader(NamedTuple):
+    """Who will read a problem."""
+
+    user_agent: bytes = b""
+    hub: bool = False
+    """It asked a route of the Hub's, where `error` has always been a text."""
+
+    @property
+    def wants_text(self) -> bool:
+        """Hugging Face's clients show an `error` that is an object as `[object Object]`, or as a Python dictionary."""
+        return self.hub or _reads_text.search(self.user_agent) is not None
+
+
+_reads_text = re.compile(rb"@huggingface/|\bhf_hub/")
+ANYBODY: Final = Reader()
+
+
 class ProblemWriter(Protocol):
     """Writes problems: a whole reply before a stream has begun, one event after."""
 
-    def whole(self, problem: Problem, request_id: str) -> Whole: ...
+    def whole(self, problem: Problem, request_id: str, reader: Reader = ANYBODY) -> Whole: ...
     def event(self, problem: Problem, request_id: str) -> bytes: ...
 
 
@@ -46,11 +64,14 @@ def header_text(text: str) -> str:
 
 
 class OwnWords:
-    """The envelope of `router.md`."""
+    """The envelope of `router.md`; its fields stand beside `error` for readers that take only a text there."""
 
-    def whole(self, problem: Problem, request_id: str) -> Whole:
-        body = _encode({"error": own_error(problem, request_id), "message": problem.message})
-        return problem.status, _head(problem, request_id, problem.message, JSON), body
+    def whole(self, problem: Problem, request_id: str, reader: Reader = ANYBODY) -> Whole:
+        error = own_error(problem, request_id)
+        body = (
+            {**error, "error": problem.message} if reader.wants_text else {"error": error, "message": error["message"]}
+        )
+        return problem.status, _head(problem, request_id, problem.message, JSON), _encode(body)
 
     def event(self, problem: Problem, request_id: str) -> bytes:
         """The one event that ends a stream; no `[DONE]` follows it."""
@@ -125,8 +146,8 @@ _pinned_not_supported = HuggingFaceRow("string", words="Model not supported by p
 class HuggingFaceWords:
     """Hugging Face's own words, statuses and shapes; our code stays readable in `X-Error-Code`."""
 
-    def whole(self, problem: Problem, request_id: str) -> Whole:
-        row = _row(problem)
+    def whole(self, problem: Problem, request_id: str, reader: Reader = ANYBODY) -> Whole:
+        row = _hub_row(problem) if reader.hub else _row(problem)
         message = _words(row, problem)
         status = row.status or problem.status
         if row.shape == "text":
@@ -144,6 +165,12 @@ def _row(problem: Problem) -> HuggingFaceRow:
     if problem.code in {"model_not_found", "model_not_supported"} and "pinned" in problem.extra:
         return _pinned_not_supported
     return HUGGING_FACE.get(problem.code, _other)
+
+
+def _hub_row(problem: Problem) -> HuggingFaceRow:
+    """The Hub says everything as a text, and of a missing repository that it is one."""
+    row = _row(problem)
+    return HuggingFaceRow("string") if row.shape != "string" else row
 
 
 def _words(row: HuggingFaceRow, problem: Problem) -> str:

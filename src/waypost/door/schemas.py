@@ -150,22 +150,26 @@ _token_fields: dict[str, Schema] = {
     "limits": _limits,
 }
 
+_problem: Final[dict[str, Schema]] = {
+    "message": TEXT,
+    "type": TEXT,
+    "param": or_null(TEXT),
+    "code": {"enum": sorted(CODES)},
+    "why": TEXT,
+    "fix": TEXT,
+    "request_id": TEXT,
+}
+
 SCHEMAS: Final[dict[str, Schema]] = {
     "Problem": thing(
         {
-            "error": thing(
-                {
-                    "message": TEXT,
-                    "type": TEXT,
-                    "param": or_null(TEXT),
-                    "code": {"enum": sorted(CODES)},
-                    "why": TEXT,
-                    "fix": TEXT,
-                    "request_id": TEXT,
-                }
-            ),
+            "error": thing(_problem),
             "message": TEXT | {"description": "The same text, for clients that look here."},
-        }
+        },
+        description="To Hugging Face's own clients, told by their User-Agent, as HubProblem.",
+    ),
+    "HubProblem": thing(
+        {"error": TEXT | {"description": "The message; the Hub's clients take only a text."}, **_problem}
     ),
     "Message": thing({"role": TEXT}, {"content": ANYTHING, "name": ANYTHING, "tool_calls": ANYTHING}),
     "ChatRequest": thing(

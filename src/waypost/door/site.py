@@ -14,7 +14,7 @@ from waypost.domain.endpoints import Provider
 from waypost.domain.problems import Problem
 from waypost.door import routes
 from waypost.door.cors import Cors
-from waypost.door.problems import ProblemWriter
+from waypost.door.problems import ANYBODY, ProblemWriter, Reader
 from waypost.door.routes import Auth, ChatPaths
 from waypost.wire.http11 import Reply, Request
 
@@ -86,7 +86,8 @@ class Door:
 
     def problem(self, problem: Problem, request: Request | None) -> tuple[int, bytes, bytes]:
         """A refusal that needs no handler, as a reply."""
-        status, head, body = self._problems.whole(problem, self._request_ids())
+        reader = ANYBODY if request is None else Reader(request.headers.get(b"user-agent", b""))
+        status, head, body = self._problems.whole(problem, self._request_ids(), reader)
         return status, head + self._cors_block(request), body
 
     def _other(self, request: Request, reply: Reply) -> None:
