@@ -46,6 +46,12 @@ def test_a_frame_is_handed_on_as_soon_as_its_blank_line_is_here() -> None:
     assert cutter.feed(b"\r\n\r\n") == b"data: 2\r\n\r\n"
 
 
+def test_a_frame_that_comes_byte_by_byte_is_handed_on_when_it_is_whole() -> None:
+    cutter = FrameCutter()
+    event = frame()
+    assert [cutter.feed(event[at : at + 1]) for at in range(len(event))] == [b""] * (len(event) - 1) + [event]
+
+
 def test_a_frame_above_the_limit_is_refused() -> None:
     cutter = FrameCutter()
     with pytest.raises(FrameTooLong):

@@ -48,7 +48,7 @@ class Player:
         reply.on_room = self._resume
         if script.head is Head.NEVER:
             self._write = reply.transport.write
-        elif script.streamed or script.head is Head.AT_ONCE or script.end is not End.WELL or len(script.frames) > 1:
+        elif script.streamed or script.in_pieces:
             reply.begin(script.status, headers)
         if script.head is Head.AT_ONCE:
             reply.write(b"")

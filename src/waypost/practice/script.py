@@ -70,6 +70,16 @@ class Script:
             and not (self.first_seconds or self.every_seconds or self.waits or self.apart or self.prelude)
         )
 
+    @property
+    def in_pieces(self) -> bool:
+        """Something comes between the head, the frames and the end, so the length cannot be told beforehand."""
+        return (
+            self.head is Head.AT_ONCE
+            or self.end is not End.WELL
+            or len(self.frames) > 1
+            or bool(self.waits.get(len(self.frames)))
+        )
+
     def wait_before(self, number: int) -> float:
         """Seconds between frame `number` and the one before it."""
         usual = self.every_seconds if number else self.first_seconds

@@ -56,12 +56,15 @@ class FrameCutter:
         """
         if self._rest:
             data = self._rest + data
-        end = data.rfind(b"\n\n") + 2 if b"\r" not in data else _last_boundary(data)
+        if b"\r" in data:
+            end = _last_boundary(data)
+        else:
+            end = data.rfind(b"\n\n") + 2
+            if end == 1:  # not found
+                end = 0
         if end == len(data):
             self._rest = b""
             return data
-        if end <= 1:
-            end = 0
         if len(data) - end > FRAME_BYTES_MAX:
             raise FrameTooLong
         self._rest = data[end:]
