@@ -110,7 +110,7 @@ def waypost(folder: Path, cpu: int | None, *, more_settings: str = "", workers: 
     config = folder / "waypost.toml"
     rows = "".join(
         f'[providers.canned-{kind}]\nbase_url = "http://127.0.0.1:{UPSTREAM_PORT}/{kind}/v1"\n'
-        f'[models."bench/{kind}".canned-{kind}]\nid = "bench"\n'
+        f'[models."bench/{kind}".canned-{kind}]\n'
         'input_usd_per_million = "0.10"\noutput_usd_per_million = "0.30"\n'
         for kind in KINDS
     )

@@ -21,32 +21,33 @@ def _chunked(data: bytes) -> bytes:
     return b"%x\r\n%b\r\n" % (len(data), data)
 
 
-def _frame(text: str, finish: str | None = None) -> bytes:
+def _frame(kind: str, text: str, finish: str | None = None) -> bytes:
     chunk = {
         "id": "chatcmpl-bench",
         "object": "chat.completion.chunk",
         "created": 1700000000,
-        "model": "bench",
+        "model": f"bench/{kind}",
         "choices": [{"index": 0, "delta": {"content": text}, "finish_reason": finish}],
     }
     return b"data: " + json.dumps(chunk, separators=(",", ":")).encode() + b"\n\n"
 
 
-def _padded() -> bytes:
-    return _frame("x" * (FRAME_BYTES - len(_frame(""))))
+def _padded(kind: str) -> bytes:
+    return _frame(kind, "x" * (FRAME_BYTES - len(_frame(kind, ""))))
+
+
+def _tail(kind: str) -> bytes:
+    usage = {"id": "c", "model": f"bench/{kind}", "choices": [], "usage": USAGE}
+    last = b"data: " + json.dumps(usage, separators=(",", ":")).encode() + b"\n\ndata: [DONE]\n\n"
+    return _frame(kind, "", "stop") + last
 
 
 USAGE = {"prompt_tokens": 250, "completion_tokens": 100, "total_tokens": 350}
-TAIL = (
-    _frame("", "stop")
-    + b"data: "
-    + json.dumps({"id": "c", "model": "bench", "choices": [], "usage": USAGE}, separators=(",", ":")).encode()
-    + b"\n\ndata: [DONE]\n\n"
-)
 STREAM_HEAD = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n"
 END = b"0\r\n\r\n"
-FRAME = _chunked(_padded())
-BURST = STREAM_HEAD + _chunked(_padded() * FRAMES) + _chunked(TAIL) + END
+FRAME = _chunked(_padded("paced"))
+BURST = STREAM_HEAD + _chunked(_padded("burst") * FRAMES) + _chunked(_tail("burst")) + END
+PACED_END = _chunked(_tail("paced")) + END
 
 
 def _whole() -> bytes:
@@ -56,7 +57,7 @@ def _whole() -> bytes:
             "id": "chatcmpl-bench",
             "object": "chat.completion",
             "created": 1700000000,
-            "model": "bench",
+            "model": "bench/whole",
             "choices": [{"index": 0, "message": message, "finish_reason": "stop"}],
             "usage": USAGE,
         },
@@ -83,7 +84,7 @@ class Pace:
                 transport.write(FRAME)
                 self.streams[transport] = left - 1
             else:
-                transport.write(_chunked(TAIL) + END)
+                transport.write(PACED_END)
                 del self.streams[transport]
         self._next = max(self._next + PACE_SECONDS, self._loop.time())
         self._loop.call_at(self._next, self._tick)

@@ -117,7 +117,10 @@ class Call:
     def begin(self, bill):
         self.log.append("begun")
 
-    def write(self, data):
+    def writer(self):
+        return self._write
+
+    def _write(self, data):
         self.got += data
 
     def finish(self, tail):

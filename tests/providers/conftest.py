@@ -88,7 +88,10 @@ class Client:
     def watch(self, *watchers) -> None:
         self.watchers = watchers
 
-    def write(self, data: bytes) -> None:
+    def writer(self):
+        return self._write
+
+    def _write(self, data: bytes) -> None:
         self.got += data
         self.writes += 1
 

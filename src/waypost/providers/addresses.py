@@ -38,9 +38,10 @@ class Spot(NamedTuple):
     def family(self) -> socket.AddressFamily:
         return socket.AF_INET6 if ":" in self.ip else socket.AF_INET
 
-    def sockaddr(self, port: int) -> tuple[str, int] | tuple[str, int, int, int]:
-        """As `connect` wants it."""
-        return (self.ip, port, 0, self.scope) if ":" in self.ip else (self.ip, port)
+    @property
+    def host(self) -> str:
+        """As a loop's `create_connection` takes it without a look-up."""
+        return f"{self.ip}%{self.scope}" if self.scope else self.ip
 
 
 def authority(host: str, port: int) -> str:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import errno
 import os
-import socket
 import ssl
 from collections.abc import Awaitable, Sequence
 from typing import Any, Final, TypeVar
@@ -17,12 +16,14 @@ from waypost.providers.resolver import Resolver
 from waypost.providers.tunnel import Opening, Proxy
 
 T = TypeVar("T")
+Opened = tuple[Any, Opening]
+"""A TCP transport and the protocol that holds it until it is handed on."""
 STAGGER_SECONDS: Final = 0.25
 TUNNEL_SPOTS_MAX: Final = 3
 
 
 class Sockets:
-    """Counts the sockets that are open, and makes them while there is room."""
+    """Counts the sockets that are open, and says when there is no room for more."""
 
     def __init__(self, most: int) -> None:
         self.open = 0
@@ -32,23 +33,14 @@ class Sockets:
     def full(self) -> bool:
         return self.open >= self._most
 
-    def make(self, family: socket.AddressFamily) -> socket.socket:
-        """A socket that never blocks and never waits to fill a packet. Raises OSError, Unreached."""
+    def opens(self) -> None:
+        """Another one. Raises Unreached."""
         if self.full:
             raise Unreached("connect", f"{self._most} connections to providers are open already, the most we allow")
-        sock = socket.socket(family, socket.SOCK_STREAM)
         self.open += 1
-        sock.setblocking(False)
-        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        return sock
 
-    def unmake(self, sock: socket.socket) -> None:
-        """Close a socket that no transport has taken."""
-        sock.close()
-        self.open -= 1
-
-    def gone(self) -> None:
-        """A transport closes its socket."""
+    def closes(self) -> None:
+        """One less."""
         self.open -= 1
 
 
@@ -80,7 +72,7 @@ class Dialer:
         if proxy is None:
             spots = await self._resolver.checked(address)
             steps.append("the TCP connection")
-            raw, opening = await self._wrap(await self._race(address, spots))
+            raw, opening = await self._race(address, spots)
         else:
             raw, opening = await self._tunnel(address, proxy, steps)
         try:
@@ -93,14 +85,13 @@ class Dialer:
                 raw.set_protocol(connection)
             connection.open(transport, raw)
         except BaseException:
-            raw.abort()
-            self._sockets.gone()
+            self._abort(raw)
             raise
 
-    async def _race(self, address: Address, spots: Sequence[Spot]) -> socket.socket:
+    async def _race(self, address: Address, spots: Sequence[Spot]) -> Opened:
         """The first address that connects; the next one starts after 250 ms or a failure (RFC 8305)."""
         waiting = list(reversed(spots))
-        running: set[asyncio.Task[socket.socket]] = set()
+        running: set[asyncio.Task[Opened]] = set()
         failures: list[BaseException] = []
         try:
             while waiting or running:
@@ -115,46 +106,41 @@ class Dialer:
                         return task.result()
                     failures.append(error)
         finally:
-            for task in running:  # nothing is awaited here: a cancellation now would lose the socket that won
+            for task in running:  # nothing is awaited here: a cancellation now would lose the one that won
                 task.cancel()
                 task.add_done_callback(self._too_late)
         raise _unconnected(address, failures)
 
-    def _too_late(self, task: asyncio.Task[socket.socket]) -> None:
+    async def _connect(self, spot: Spot, port: int) -> Opened:
+        """One address. The loop is given the address itself, so it looks nothing up."""
+        self._sockets.opens()
+        try:
+            return await asyncio.get_running_loop().create_connection(Opening, spot.host, port)
+        except BaseException:
+            self._sockets.closes()
+            raise
+
+    def _too_late(self, task: asyncio.Task[Opened]) -> None:
         if not task.cancelled() and task.exception() is None:
-            self._sockets.unmake(task.result())
+            self._abort(task.result()[0])
 
-    async def _connect(self, spot: Spot, port: int) -> socket.socket:
-        sock = self._sockets.make(spot.family)
-        try:
-            await asyncio.get_running_loop().sock_connect(sock, spot.sockaddr(port))
-        except BaseException:
-            self._sockets.unmake(sock)
-            raise
-        return sock
+    def _abort(self, raw: Any) -> None:
+        raw.abort()
+        self._sockets.closes()
 
-    async def _wrap(self, sock: socket.socket) -> tuple[Any, Opening]:
-        """Give a connected socket to the loop."""
-        try:
-            return await asyncio.get_running_loop().create_connection(Opening, sock=sock)
-        except BaseException:
-            self._sockets.gone()
-            raise
-
-    async def _tunnel(self, address: Address, proxy: Proxy, steps: list[str]) -> tuple[Any, Opening]:
+    async def _tunnel(self, address: Address, proxy: Proxy, steps: list[str]) -> Opened:
         """A connection that the proxy has opened for us; a refusal for one checked address tries the next."""
         hosts = await self._tunnel_hosts(address, proxy)
         steps.append("looking up the proxy")
         proxy_spots = await _proxied(self._resolver.checked(proxy.address))
         for number, host in enumerate(hosts, 1):
             steps.append("the TCP connection to the proxy")
-            raw, opening = await self._wrap(await _proxied(self._race(proxy.address, proxy_spots)))
+            raw, opening = await _proxied(self._race(proxy.address, proxy_spots))
             steps.append("the proxy's answer to CONNECT")
             try:
                 await opening.tunnel(raw, proxy.request(host, address.port))
             except BaseException as error:
-                raw.abort()
-                self._sockets.gone()
+                self._abort(raw)
                 if not isinstance(error, Unreached) or number == len(hosts):
                     raise
             else:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from datetime import UTC, datetime
 from enum import IntEnum
 from time import perf_counter
@@ -31,7 +32,7 @@ REQUEST_ID_HEADERS = (b"x-request-id", b"inference-id", b"request-id", b"cf-ray"
 class Reply(Protocol):
     """The client's side of the call."""
 
-    def write(self, data: bytes) -> None: ...
+    def writer(self) -> Callable[[bytes], None]: ...
 
 
 class NoExchange:
@@ -81,12 +82,17 @@ GONE = Verdict("caller_left", "the caller left before the first word", Blame.NON
 DRAINING = "draining"
 
 
+def nowhere(data: bytes) -> None:
+    """Where words go that nobody takes any more."""
+
+
 class Flow(ABC):
     """What every kind of answer shares: the head, verdicts, deadlines, leaving."""
 
     stream = False
 
-    reply: Reply | None = None
+    pouring = False
+    """Somebody takes the answer."""
     exchange: Exchange | NoExchange
     stage = HEAD
     _ended: asyncio.Future[End] | None = None
@@ -115,12 +121,13 @@ class Flow(ABC):
 
     async def pour(self, reply: Reply) -> End:
         """Hand the answer on as it comes; the tail is kept back."""
-        self.reply = reply
+        self._write = reply.writer()
+        self.pouring = True
         self._release()
         if self._end is None:
             self._ended = self._watch.loop.create_future()
             await self._ended
-        self.reply = None
+        self._write = nowhere
         if self._open:
             # The answer is complete; give the connection a moment to become free for the next call.
             self._watch.loop.call_later(AFTER_END_SECONDS_MAX, self._let_go)

@@ -10,7 +10,7 @@ import msgspec
 from waypost.domain.chat import ChatRequest, Usage
 from waypost.domain.endpoints import Deadlines
 from waypost.domain.plans import Candidate
-from waypost.providers.flow import ENDED, HELD, POURING, End, EndKind, Flow
+from waypost.providers.flow import ENDED, HELD, POURING, REPLY_BYTES_MAX, End, EndKind, Flow
 from waypost.providers.metering import usage_json, usage_of
 from waypost.providers.renaming import Renaming
 from waypost.providers.replies import Blame, Verdict, judge_embedded
@@ -63,6 +63,19 @@ class StreamFlow(Flow):
         self._renaming = Renaming(ask.model)
         self._finished: set[int] = set()
 
+    def data(self, data: bytes) -> None:
+        """Nearly always, once the answer pours: whole frames that need no look. They pass in two calls."""
+        if self.stage == POURING and self._cutter.empty and data.endswith(b"}\n\n"):
+            frames = plain_frames(data)
+            if frames and self._bytes + len(data) <= REPLY_BYTES_MAX:
+                self._bytes += len(data)
+                self._frames += frames
+                self._heard = perf_counter()
+                renaming = self._renaming
+                self._write(data.replace(renaming.old, renaming.new) if renaming.old else data)
+                return
+        super().data(data)
+
     def _take(self, data: bytes) -> None:
         try:
             run = self._cutter.feed(data)
@@ -71,13 +84,6 @@ class StreamFlow(Flow):
             return
         if not run:
             return
-        if self.stage == POURING:
-            frames = plain_frames(run)
-            if frames:
-                self._frames += frames
-                renaming = self._renaming
-                self.reply.write(run.replace(renaming.old, renaming.new) if renaming.old else run)  # type: ignore[union-attr]
-                return
         self._read_run(run)
 
     def _read_run(self, run: bytes) -> None:
@@ -87,17 +93,17 @@ class StreamFlow(Flow):
             frame, run = first_frame(run)
             self._read_frame(frame, passed)
         if run and self.stage != ENDED:
-            plain, run = leading_plain(run)
-            if plain:
-                self._frames += plain.count(b"\n\n")
+            frames, plain, run = leading_plain(run)
+            if frames:
+                self._frames += frames
                 passed.append(self._renaming.apply(plain))
             for frame in split_frames(run):
                 self._read_frame(frame, passed)
         if not passed:
             return
         piece = passed[0] if len(passed) == 1 else b"".join(passed)
-        if self.reply is not None:
-            self.reply.write(piece)
+        if self.pouring:
+            self._write(piece)
         else:
             self._hold(piece)
 
@@ -211,8 +217,8 @@ class StreamFlow(Flow):
         if self.stage == HELD:
             self.stage = POURING
             self._look_again(perf_counter())
-        if self._held and self.reply is not None:
-            self.reply.write(b"".join(self._held))
+        if self._held:
+            self._write(b"".join(self._held))
         self._held.clear()
 
     def _usage(self) -> Usage | None:

@@ -108,12 +108,14 @@ class Opening(asyncio.Protocol):
             how = "answered with a head that is too long" if len(head) > HEAD_BYTES_MAX else "closed the connection"
             raise Unreached("proxy", f"the proxy {how}")
         status = _STATUS.match(head + b"\r\n")
-        if status is None or rest:
+        if status is None:
             raise Unreached("proxy", "the proxy's answer to CONNECT is not HTTP")
         if status[1] == b"407":
             raise Unreached("proxy", "the proxy wants other credentials (407)")
         if status[1][:1] != b"2":
             raise Unreached("proxy", f"the proxy refused the connection ({status[1].decode('ascii')})")
+        if rest:
+            raise Unreached("proxy", "the proxy sent more than its answer to CONNECT")
         self._bytes = b""
 
     def _wake(self) -> None:

@@ -87,7 +87,7 @@ class Upstream:
         """It will carry no more calls."""
         self._pool.forget(connection)
         if connection in self._connections:
-            self._sockets.gone()
+            self._sockets.closes()
 
     def gone(self, connection: Connection) -> None:
         """Its transport has ended."""

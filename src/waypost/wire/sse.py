@@ -34,6 +34,7 @@ class Glimpse(msgspec.Struct, gc=False):
     error: Any = None
 
 
+_glimpse_one = msgspec.json.Decoder(Glimpse).decode
 _glimpse_run = msgspec.json.Decoder(list[Glimpse]).decode
 
 
@@ -69,6 +70,11 @@ class FrameCutter:
             raise FrameTooLong
         self._rest = data[end:]
         return data[:end]
+
+    @property
+    def empty(self) -> bool:
+        """Nothing is held back."""
+        return not self._rest
 
     def rest(self) -> bytes:
         """What came after the last complete frame, at the end of the stream."""
@@ -131,21 +137,31 @@ def plain_frames(run: bytes) -> int:
     0 means: look at each. Such frames hold an end, an error, usage, a comment, or something that cannot be read.
     The frames are read as one JSON list in a single call, because a call a frame would cost more than all the rest.
     """
-    glimpses = _glimpse(run)
-    return len(glimpses) if glimpses and all(map(_is_plain, glimpses)) else 0
+    if not run.startswith(b"data: {") or not run.endswith(b"}\n\n"):
+        return 0
+    body = run[6:-2]
+    if b"\n" in body:
+        glimpses = _glimpse(run)
+        return len(glimpses) if glimpses and all(map(_is_plain, glimpses)) else 0
+    try:
+        if not body.isascii():
+            body.decode()
+        return 1 if _is_plain(_glimpse_one(body)) else 0
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return 0
 
 
-def leading_plain(run: bytes) -> tuple[bytes, bytes]:
-    """The plain frames at the start of a run, and the rest, which begins with a frame that needs a look."""
+def leading_plain(run: bytes) -> tuple[int, bytes, bytes]:
+    """The plain frames at the start of a run, how many and which, and the rest from the first that needs a look."""
     end = len(run) - len(DONE_FRAME) if run.endswith(DONE_FRAME) else len(run)
     glimpses = _glimpse(run[:end])
     plain = next((at for at, glimpse in enumerate(glimpses) if not _is_plain(glimpse)), len(glimpses))
     if plain == len(glimpses):
-        return (run[:end], run[end:]) if plain else (b"", run)
+        return (plain, run[:end], run[end:]) if plain else (0, b"", run)
     start = 0
     for _ in range(plain):
         start = run.index(b"\n\n", start) + 2
-    return run[:start], run[start:]
+    return plain, run[:start], run[start:]
 
 
 def _glimpse(run: bytes) -> list[Glimpse]:
