@@ -102,7 +102,8 @@ class RawServer:
 async def raw_server(script: Script, tls: ssl.SSLContext | None = None, **options: Any) -> AsyncIterator[RawServer]:
     """A server on loopback; with `tls` its address says https and `localhost`."""
     played = RawServer(script)
-    server = await asyncio.start_server(played.serve, options.pop("host", "127.0.0.1"), 0, ssl=tls, **options)
+    at = {"host": "127.0.0.1", "port": 0, **options}
+    server = await asyncio.start_server(played.serve, ssl=tls, **at)
     played.listener = server
     port = server.sockets[0].getsockname()[1]
     scheme, host = ("https", "localhost") if tls else ("http", server.sockets[0].getsockname()[0])
