@@ -6,6 +6,7 @@ that two servers could read differently is refused, because such heads carry smu
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Callable
 from typing import Final
@@ -21,12 +22,13 @@ KNOWN_ELSEWHERE: Final = frozenset({b"CONNECT", b"TRACE", b"PRI", b"PROPFIND", b
 NEVER_TWICE: Final = (b"authorization", b"content-length", b"host", b"transfer-encoding", b"content-type", b"expect")
 VERSIONS: Final = (b"HTTP/1.1", b"HTTP/1.0")
 LENGTH_DIGITS_MAX: Final = 18
+FRAGMENT: Final = b"#"[0]
+SLASH: Final = b"/"[0]
 TLS_HANDSHAKE: Final = 0x16
 
 _HOST = re.compile(rb"(?:[A-Za-z0-9._~-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?")
 _VERSION = re.compile(rb"HTTP/[0-9]\.[0-9]")
 _ABSOLUTE = re.compile(rb"[Hh][Tt][Tt][Pp][Ss]?://([^/?#]*)([^#]*)")
-_TARGET = re.compile(rb"[!-\"$-~]+")
 
 
 class _Fields:
@@ -43,7 +45,7 @@ def read_head(head: bytes, limits: HttpLimits) -> Request:
     if head.startswith(b"\r\n"):
         head = head[2:]  # old clients end a body with one, and RFC 9112 forgives it
     words = head[: head.find(b"\r\n")].split(b" ")
-    if len(words) != 3:
+    if len(words) != 3 or not words[1]:
         raise bad_request("The request line is not `METHOD target HTTP/1.1`.", "It has other than three words.")
     method, target, version = words
     if version not in VERSIONS:
@@ -126,12 +128,10 @@ def _joined(head: bytes) -> dict[bytes, bytes]:
 
 
 def _path(method: str, target: bytes, headers: dict[bytes, bytes]) -> tuple[str, bytes]:
-    """Path and query of any form of target."""
-    if not _TARGET.fullmatch(target):
-        raise bad_request(
-            "The request target holds a forbidden character.", "Only visible ASCII without `#` may stand."
-        )
-    if target[0] != b"/"[0]:
+    """Path and query of any form of target; llhttp has seen to it that all of it is visible ASCII."""
+    if FRAGMENT in target:
+        raise bad_request("The request target has a fragment.", "What follows a `#` is never sent to a server.")
+    if target[0] != SLASH:
         target = _unusual_path(method, target, headers)
     path, _, query = target.partition(b"?")
     return path.decode("ascii"), query
@@ -156,7 +156,7 @@ def _read_framing(request: Request) -> None:
     host = headers.get(b"host")
     if host is None and not request.http10:
         raise bad_request("The Host header is missing.", "HTTP/1.1 demands exactly one.")
-    if host is not None and not _HOST.fullmatch(host):
+    if host is not None and not is_host(host):
         raise bad_request("The Host header is not a host.", "It must be a name or an address, and perhaps a port.")
     connection = headers.get(b"connection")
     if connection is not None or request.http10:
@@ -167,6 +167,12 @@ def _read_framing(request: Request) -> None:
         request.length = _length(headers[b"content-length"])
     if b"expect" in headers and request.length != 0 and not request.http10:
         _read_expect(request)
+
+
+@functools.lru_cache(maxsize=256)
+def is_host(value: bytes) -> bool:
+    """A name or an address, and perhaps a port. Clients send few different ones, so that the answers are kept."""
+    return _HOST.fullmatch(value) is not None
 
 
 def _keeps_alive(connection: bytes, *, http10: bool) -> bool:
