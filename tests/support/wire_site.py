@@ -114,12 +114,12 @@ class Client:
         return Answer(status, headers, await self.rest())
 
     async def chunks(self) -> bytes:
-        body = b""
+        pieces = []
         while size := int(await within(self.reader.readuntil(b"\r\n")), 16):
-            body += await within(self.reader.readexactly(size))
+            pieces.append(await within(self.reader.readexactly(size)))
             assert await within(self.reader.readexactly(2)) == b"\r\n"
         assert await within(self.reader.readexactly(2)) == b"\r\n"
-        return body
+        return b"".join(pieces)
 
     async def ask(self, data: bytes) -> Answer:
         self.send(data)
