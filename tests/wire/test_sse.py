@@ -58,6 +58,18 @@ def test_a_frame_above_the_limit_is_refused() -> None:
         cutter.feed(b"data: " + b"x" * (FRAME_BYTES_MAX + 1))
 
 
+def test_a_frame_above_the_limit_is_refused_also_when_its_end_comes_with_what_exceeds_it() -> None:
+    cutter = FrameCutter()
+    assert cutter.feed(b"data: " + b"x" * (FRAME_BYTES_MAX - 100)) == b""
+    with pytest.raises(FrameTooLong):
+        cutter.feed(b"x" * 100 + b"\n\n" + frame())
+
+
+def test_many_small_frames_may_come_at_once() -> None:
+    many = frame() * (2 * FRAME_BYTES_MAX // len(frame()))
+    assert FrameCutter().feed(many) == many
+
+
 @pytest.mark.parametrize(
     ("raw", "text"),
     [

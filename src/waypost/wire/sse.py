@@ -57,6 +57,8 @@ class FrameCutter:
         """
         if self._rest:
             data = self._rest + data
+        if len(data) > FRAME_BYTES_MAX and max(map(len, split_frames(data))) > FRAME_BYTES_MAX:
+            raise FrameTooLong
         if b"\r" in data:
             end = _last_boundary(data)
         else:
@@ -66,8 +68,6 @@ class FrameCutter:
         if end == len(data):
             self._rest = b""
             return data
-        if len(data) - end > FRAME_BYTES_MAX:
-            raise FrameTooLong
         self._rest = data[end:]
         return data[:end]
 
