@@ -5,16 +5,18 @@ from __future__ import annotations
 import asyncio
 import gc
 import logging
+import os
 import random
 import socket
 import ssl
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from time import perf_counter
 from typing import Any, NamedTuple
 
 from waypost.domain.endpoints import Model, Provider
 from waypost.domain.requests import RequestNumbers, request_id
+from waypost.domain.waybill import Waybill
 from waypost.door.asgi import AsgiBridge
 from waypost.door.cold import Gate, Handler, cold_app
 from waypost.door.completions import ChatDoor
@@ -24,11 +26,13 @@ from waypost.door.hub import Hub
 from waypost.door.meter import Meter
 from waypost.door.models import Models
 from waypost.door.openapi import openapi
+from waypost.door.otlp import Collector
 from waypost.door.preferences import PreferencesRoutes
-from waypost.door.probes import Gauge, Probes
+from waypost.door.probes import Gauge, Probes, endpoint_gauges
 from waypost.door.problems import problem_writer
 from waypost.door.requests import ReadingRoom, Requests
 from waypost.door.site import Door
+from waypost.door.telemetry import Telemetry
 from waypost.door.tokens import TokenRoutes
 from waypost.identity.limits import Turnstile
 from waypost.identity.registry import Identity
@@ -131,7 +135,8 @@ class ServingProcess:
             lambda: self.pulse.in_flight, loop.time, settings.routing.retry_share, settings.routing.retries_min
         )
         self._courier = Courier(self.upstream, self.pulse, budget, Watch())
-        self.meter = Meter()
+        self._collector, told = _telemetry(settings)
+        self.meter = Meter(told)
         self.house = House(
             self.identity,
             Turnstile(books),
@@ -152,13 +157,15 @@ class ServingProcess:
         self.server = HttpServer(self.door, _http_limits(settings))
         books.on_pulse(self.pulse.merge)
         self._beat: asyncio.TimerHandle | None = None
-        self._beats = 0
+        self._beats, self._lag = 0, 0.0
         self._notes_under_way: set[asyncio.Task[Any]] = set()
 
     async def listen(self, sock: socket.socket) -> None:
         """Begin to serve."""
         await self.server.listen(sock, _door_tls(self.settings))
         calm_collector()
+        if self._collector is not None:
+            self._collector.start()
         self._tick()
 
     def use(self, settings: Settings) -> None:
@@ -186,6 +193,8 @@ class ServingProcess:
         self._tell_used()
         if self._notes_under_way:
             await asyncio.wait(self._notes_under_way)
+        if self._collector is not None:
+            await self._collector.close()
         await self._cold.close()
         await self.upstream.close()
 
@@ -247,12 +256,16 @@ class ServingProcess:
             Gauge("waypost_in_flight", "Requests under way.", lambda: self.server.in_flight),
             Gauge("waypost_client_connections", "Open connections of clients.", lambda: self.server.connections),
             Gauge("waypost_upstream_sockets", "Sockets towards providers.", lambda: self.upstream.open_sockets),
+            Gauge("waypost_loop_lag_seconds", "How late the event loop was when last looked at.", lambda: self._lag),
+            *endpoint_gauges(self.pulse.readings),
         )
 
     def _key_refused(self, key: tuple[str, ...], words: str) -> None:
         log.error("provider %s refuses our key (%s): its endpoints rest until the key changes", key[1], words)
 
     def _tick(self) -> None:
+        if self._beat is not None:
+            self._lag = max(0.0, self._loop.time() - self._beat.when())
         deltas = self.pulse.deltas()
         if deltas:
             self.books.send_pulse(deltas)
@@ -283,6 +296,15 @@ def _pulse_settings(settings: Settings) -> PulseSettings:
         int(routing.breaker_rest_seconds_max * 1000),
         int(routing.retry_after_seconds_max * 1000),
     )
+
+
+def _telemetry(settings: Settings) -> tuple[Collector | None, Callable[[Waybill], None] | None]:
+    """Who is told of calls outside, and who is told of each."""
+    wanted = settings.telemetry
+    if wanted.endpoint is None:
+        return None, None
+    telemetry = Telemetry(time.time_ns, f"{socket.gethostname()}:{os.getpid()}")
+    return Collector(wanted.endpoint, telemetry.report, wanted.interval_seconds), telemetry.ended
 
 
 def _planner_settings(settings: Settings) -> PlannerSettings:

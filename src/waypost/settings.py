@@ -19,7 +19,19 @@ from waypost.routing.sheets import files_of
 from waypost.settings_file import Document, SettingsError, candidates, find_file, read_file
 from waypost.settings_layers import Layers, read_layers
 from waypost.settings_lines import SettingLine, model_lines, provider_lines, section_lines
-from waypost.settings_table import SECTIONS, Errors, Log, Practice, Proxy, Routing, Server, Store, Tokens, Waybills
+from waypost.settings_table import (
+    SECTIONS,
+    Errors,
+    Log,
+    Practice,
+    Proxy,
+    Routing,
+    Server,
+    Store,
+    Telemetry,
+    Tokens,
+    Waybills,
+)
 
 __all__ = ["SettingLine", "Settings", "SettingsError", "load", "watch"]
 
@@ -39,6 +51,7 @@ class Settings:
     practice: Practice
     proxy: Proxy
     log: Log
+    telemetry: Telemetry
     deadlines: Deadlines
     providers: dict[str, Provider]
     """By slug: those of the settings in their order, then every known one, keys filled in."""

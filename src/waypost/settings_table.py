@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from waypost.domain.kinds import FLAG, LINE, ORIGIN, PROXY_URL, TOKEN_PREFIX, list_of, number, one_of, whole
+from waypost.domain.kinds import BASE_URL, FLAG, LINE, ORIGIN, PROXY_URL, TOKEN_PREFIX, list_of, number, one_of, whole
 from waypost.domain.tables import setting
 from waypost.routing.model_rows import DeadlineSettings
 
@@ -133,6 +133,16 @@ class Log:
     format: str = setting(one_of("human", "json"), "human", "Lines for people, or one JSON object a line.")
 
 
+@dataclass(frozen=True, slots=True)
+class Telemetry:
+    """Calls in OpenTelemetry's words for generative AI, sent to a collector of the operator's."""
+
+    endpoint: str | None = setting(
+        BASE_URL, None, "Collector that takes OTLP over HTTP, such as `http://127.0.0.1:4318`; unset: none is told."
+    )
+    interval_seconds: float = setting(number(0.1, 3_600), 15.0, "Time between two reports.")
+
+
 SECTIONS: Final[dict[str, type]] = {
     "server": Server,
     "store": Store,
@@ -144,5 +154,6 @@ SECTIONS: Final[dict[str, type]] = {
     "practice": Practice,
     "proxy": Proxy,
     "log": Log,
+    "telemetry": Telemetry,
 }
 """Name in the file → shape."""

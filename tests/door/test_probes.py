@@ -3,10 +3,12 @@
 import json
 import re
 
+from crossroads import SERVED, Crossroads, model
+
 from waypost import __version__
 from waypost.domain.waybill import Outcome, Waybill
 from waypost.door.meter import Family, Histogram, Meter
-from waypost.door.probes import Gauge, Probes, metrics_text
+from waypost.door.probes import Gauge, Probes, endpoint_gauges, metrics_text
 from waypost.wire.http11 import Request
 
 
@@ -66,6 +68,19 @@ def test_buckets_are_cumulative_and_end_at_infinity():
         't_seconds_bucket{p="a",le="+Inf"} 6',
         't_seconds_sum{p="a"} 4.5',
         't_seconds_count{p="a"} 6',
+    ]
+
+
+def test_endpoints_that_rest_and_speeds_that_were_measured_are_shown():
+    crossroads = Crossroads(model("alpha", "beta", "gamma"))
+    crossroads.end("alpha", SERVED)
+    crossroads.break_circuit("beta")
+    text = probe("metrics", gauges=endpoint_gauges(crossroads.pulse.readings)).body.decode()
+    shown = [line for line in text.splitlines() if line.startswith("waypost_endpoint")]
+    assert shown == [
+        'waypost_endpoint_shut{model="acme/one",provider="beta",state="open"} 1',
+        'waypost_endpoint_output_tokens_per_second{model="acme/one",provider="alpha"} 100.0',
+        'waypost_endpoint_first_word_seconds{model="acme/one",provider="alpha"} 0.1',
     ]
 
 

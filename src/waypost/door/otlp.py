@@ -35,15 +35,23 @@ class Collector:
         self._interval_seconds = interval_seconds
         self._opener = build_opener(ProxyHandler({}), _NoRedirects())
         self._well = True
+        self._task: asyncio.Task[None] | None = None
 
-    async def run(self) -> None:
-        """Send for ever; once more when cancelled, so that the last calls are told too."""
-        try:
-            while True:
-                await asyncio.sleep(self._interval_seconds)
-                await self.send()
-        finally:
-            await asyncio.shield(self.send())
+    def start(self) -> None:
+        """Send from now on."""
+        self._task = asyncio.get_running_loop().create_task(self._run())
+
+    async def close(self) -> None:
+        """Send once more, so that the last calls are told too, and no further."""
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.wait([self._task])
+            await self.send()
+
+    async def _run(self) -> None:
+        while True:
+            await asyncio.sleep(self._interval_seconds)
+            await self.send()
 
     async def send(self) -> bool:
         """Send one report. A failure is logged when it begins and when it ends, and loses nothing."""

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Sequence
-from typing import Any, Final, NamedTuple
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any, Final, NamedTuple, Protocol
 
 import msgspec
 
@@ -24,6 +24,42 @@ class Gauge(NamedTuple):
     name: str
     help: str
     read: Callable[[], float | Iterable[tuple[Labels, float]]]
+
+
+class Reading(Protocol):
+    """How an endpoint is doing (`routing/pulse.py`)."""
+
+    @property
+    def key(self) -> tuple[str, ...]: ...
+    @property
+    def state(self) -> str: ...
+    @property
+    def tokens_per_s(self) -> float | None: ...
+    @property
+    def first_word_ms(self) -> float | None: ...
+
+
+def endpoint_gauges(readings: Callable[[], Iterable[Reading]]) -> tuple[Gauge, ...]:
+    """What is known of endpoints that were called lately: the state of those that rest, the speed of all."""
+
+    def shut() -> Iterator[tuple[Labels, float]]:
+        return (((*_endpoint(one), ("state", one.state)), 1) for one in readings() if one.state != "well")
+
+    def speed() -> Iterator[tuple[Labels, float]]:
+        return ((_endpoint(one), one.tokens_per_s) for one in readings() if one.tokens_per_s is not None)
+
+    def first_word() -> Iterator[tuple[Labels, float]]:
+        return ((_endpoint(one), one.first_word_ms / 1000) for one in readings() if one.first_word_ms is not None)
+
+    return (
+        Gauge("waypost_endpoint_shut", "1 for each endpoint that is resting, open, half_open or key_refused.", shut),
+        Gauge("waypost_endpoint_output_tokens_per_second", "Measured speed, decayed.", speed),
+        Gauge("waypost_endpoint_first_word_seconds", "Measured time to the first word, decayed.", first_word),
+    )
+
+
+def _endpoint(reading: Reading) -> Labels:
+    return (("model", reading.key[0]), ("provider", reading.key[1]))
 
 
 class Probes:
