@@ -5,6 +5,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 import pytest
+import uvloop
 
 from waypost.domain.endpoints import Deadlines, Endpoint, Provider
 from waypost.domain.plans import Candidate, Plan
@@ -127,3 +128,21 @@ def scripted():
     Names.plan = staticmethod(plan)
     Names.candidate = staticmethod(candidate)
     return Names
+
+
+LOOPS = {"uvloop": uvloop.new_event_loop, "asyncio": asyncio.new_event_loop}
+
+
+@pytest.fixture(params=list(LOOPS))
+def play(request):
+    """`play(coroutine)` on uvloop, and on the loop that Python brings."""
+
+    def run(coroutine):
+        async def watched():
+            async with asyncio.timeout(20):
+                return await coroutine
+
+        with asyncio.Runner(loop_factory=LOOPS[request.param]) as runner:
+            return runner.run(watched())
+
+    return run

@@ -10,28 +10,10 @@ import stat
 from typing import Any
 
 import pytest
-import uvloop
 from rawserver import Heard, Line, answer, answers, ask, call, raw_server, send, turns, upstream_of
 
 from waypost.providers.pool import ASK_KERNEL_AFTER_SECONDS
 from waypost.providers.upstream import Address, Upstream, UpstreamLimits
-
-LOOPS = {"uvloop": uvloop.new_event_loop, "asyncio": asyncio.new_event_loop}
-
-
-@pytest.fixture(params=list(LOOPS))
-def play(request: pytest.FixtureRequest) -> Any:
-    """`play(coroutine)` on uvloop, and on the loop that Python brings."""
-
-    def run(coroutine: Any) -> Any:
-        async def watched() -> Any:
-            async with asyncio.timeout(20):
-                return await coroutine
-
-        with asyncio.Runner(loop_factory=LOOPS[request.param]) as runner:
-            return runner.run(watched())
-
-    return run
 
 
 def test_a_second_call_uses_the_same_connection(play) -> None:

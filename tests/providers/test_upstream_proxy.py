@@ -10,7 +10,6 @@ from typing import Any
 
 import pytest
 import trustme
-import uvloop
 from rawserver import Line, answers, ask, raw_server, send, turns, upstream_of
 
 from waypost.providers.addresses import Spot
@@ -18,23 +17,6 @@ from waypost.providers.dialer import default_tls
 from waypost.providers.resolver import Resolver
 from waypost.providers.tunnel import Proxy
 from waypost.providers.upstream import Address, ProxySettings, Upstream
-
-LOOPS = {"uvloop": uvloop.new_event_loop, "asyncio": asyncio.new_event_loop}
-
-
-@pytest.fixture(params=list(LOOPS))
-def play(request: pytest.FixtureRequest) -> Any:
-    """`play(coroutine)` on uvloop, and on the loop that Python brings."""
-
-    def run(coroutine: Any) -> Any:
-        async def watched() -> Any:
-            async with asyncio.timeout(20):
-                return await coroutine
-
-        with asyncio.Runner(loop_factory=LOOPS[request.param]) as runner:
-            return runner.run(watched())
-
-    return run
 
 
 class SmallProxy:

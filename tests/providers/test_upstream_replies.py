@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any
 
 import pytest
-import uvloop
 from rawserver import Heard, Line, answer, ask, raw_server, send, turns, upstream_of
 
 from waypost.providers.upstream import UpstreamLimits
 
 OK = b"HTTP/1.1 200 OK\r\n"
 EMPTY = OK + b"content-length: 0\r\n\r\n"
-LOOPS = {"uvloop": uvloop.new_event_loop, "asyncio": asyncio.new_event_loop}
 
 WHOLE = {
     "length": (OK + b"X-One: a\r\nContent-Length: 5\r\n\r\nhello", b"hello"),
@@ -36,21 +33,6 @@ CLOSING = {
     "trailer": (OK + b"transfer-encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\nx-sum: 1\r\n\r\n", b"hello"),
     "304 with a length": (b"HTTP/1.1 304 Not Modified\r\ncontent-length: 5\r\n\r\n", b""),
 }
-
-
-@pytest.fixture(params=list(LOOPS))
-def play(request: pytest.FixtureRequest) -> Any:
-    """`play(coroutine)` on uvloop, and on the loop that Python brings."""
-
-    def run(coroutine: Any) -> Any:
-        async def watched() -> Any:
-            async with asyncio.timeout(20):
-                return await coroutine
-
-        with asyncio.Runner(loop_factory=LOOPS[request.param]) as runner:
-            return runner.run(watched())
-
-    return run
 
 
 async def replied(*pieces: bytes, **limits: int) -> tuple[Heard, int]:

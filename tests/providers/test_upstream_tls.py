@@ -5,31 +5,12 @@ from __future__ import annotations
 import asyncio
 import ssl
 from datetime import UTC, datetime
-from typing import Any
 
 import pytest
 import trustme
-import uvloop
 from rawserver import Heard, Line, answer, answers, ask, call, raw_server, send, turns, upstream_of
 
 from waypost.providers.dialer import default_tls
-
-LOOPS = {"uvloop": uvloop.new_event_loop, "asyncio": asyncio.new_event_loop}
-
-
-@pytest.fixture(params=list(LOOPS))
-def play(request: pytest.FixtureRequest) -> Any:
-    """`play(coroutine)` on uvloop, and on the loop that Python brings."""
-
-    def run(coroutine: Any) -> Any:
-        async def watched() -> Any:
-            async with asyncio.timeout(20):
-                return await coroutine
-
-        with asyncio.Runner(loop_factory=LOOPS[request.param]) as runner:
-            return runner.run(watched())
-
-    return run
 
 
 @pytest.fixture(scope="module")
