@@ -14,6 +14,8 @@ from serving import Serving, serving
 from tidiness import ROOT
 
 EXAMPLES = ROOT / "examples"
+ANSWERED = re.compile("answered by (practice-swift|practice-thrifty|together), waybill req_")
+"""Which of them is fastest is measured, on a machine that has other things to do."""
 
 
 @pytest.fixture(scope="module")
@@ -39,7 +41,7 @@ def test_curl_alone_holds_a_conversation_and_reads_its_waybill(waypost) -> None:
 
 def test_the_openai_package_holds_a_conversation_and_shows_an_error_with_its_reason(waypost) -> None:
     said = run_example(waypost, sys.executable, "chat.py")
-    assert "answered by practice-swift, waybill req_" in said
+    assert ANSWERED.search(said), said
     assert "unknown_policy: " in said
     assert "   fix: " in said
 
@@ -49,7 +51,7 @@ def test_its_javascript_twin_does_the_same(waypost, node, tmp_path) -> None:
     tmp_path.joinpath("node_modules").symlink_to(JAVASCRIPT / "node_modules")
     tmp_path.joinpath("chat.mjs").write_text((EXAMPLES / "chat.mjs").read_text())
     said = run_example(waypost, node, str(tmp_path / "chat.mjs"))
-    assert "answered by practice-swift, waybill req_" in said
+    assert ANSWERED.search(said), said
     assert "unknown_policy: " in said
 
 
