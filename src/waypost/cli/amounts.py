@@ -1,0 +1,101 @@
+"""Figures as people read them. What is not known is a dash."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
+
+NANO: Final = 1_000_000_000
+UNKNOWN: Final = "-"
+SPAN: Final = re.compile(r"(\d{1,6})\s*(s|m|h|d|w)\Z")
+SPAN_SECONDS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
+SECONDS_MAX: Final = 100 * 365 * 86_400
+
+
+def usd(nano: int | None) -> str:
+    """Nano-USD with as many digits as say something: `$0.0000352`, `$12.40`."""
+    if nano is None:
+        return UNKNOWN
+    return f"${decimals(nano / NANO)}"
+
+
+def decimals(value: float | None) -> str:
+    """An amount with at least two decimals, and three figures where it is small."""
+    if value is None:
+        return UNKNOWN
+    if value == 0 or abs(value) >= 1:
+        return f"{value:,.2f}"
+    text = f"{value:.3g}"
+    if "e" in text:
+        text = f"{value:.12f}".rstrip("0")
+    return text if len(text.partition(".")[2]) > 1 else f"{value:.2f}"
+
+
+def duration(ms: float | None) -> str:
+    """Milliseconds as `0.4 ms`, `57 ms`, `1.30 s` or `2 min 5 s`."""
+    if ms is None:
+        return UNKNOWN
+    if ms < 10:
+        return f"{ms:.1f} ms"
+    if ms < 999.5:
+        return f"{ms:.0f} ms"
+    if ms < 100_000:
+        return f"{ms / 1000:.2f} s"
+    minutes, seconds = divmod(round(ms / 1000), 60)
+    return f"{minutes} min {seconds} s"
+
+
+def rate(per_second: float | None) -> str:
+    """A speed with three figures."""
+    if per_second is None:
+        return UNKNOWN
+    return f"{per_second:.1f}" if per_second < 100 else f"{per_second:,.0f}"
+
+
+def count(number: int | None) -> str:
+    """A whole number with its thousands marked."""
+    return UNKNOWN if number is None else f"{number:,}"
+
+
+def local_time(iso: str | None) -> str:
+    """A point in time on this machine's clock, down to the second."""
+    if not iso:
+        return UNKNOWN
+    return datetime.fromisoformat(iso).astimezone().strftime("%Y-%m-%d %H:%M:%S")
+
+
+def iso_of(ms: int | None) -> str | None:
+    """Unix milliseconds as `2026-11-20T08:15:30Z`."""
+    return None if ms is None else datetime.fromtimestamp(ms // 1000, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def span_seconds(text: str) -> int | None:
+    """Seconds of `90s`, `15m`, `24h`, `90d` or `2w`; None where it is no span of time."""
+    match = SPAN.match(text.strip())
+    return int(match[1]) * SPAN_SECONDS[match[2]] if match else None
+
+
+def moment(text: str, now: datetime, direction: int) -> datetime:
+    """A point in time: a span from `now` on (direction 1) or back (-1), or a date or time as ISO writes it.
+
+    Raises ValueError.
+    """
+    seconds = span_seconds(text)
+    if seconds is not None:
+        if seconds > SECONDS_MAX:
+            raise ValueError(text)
+        return now + direction * timedelta(seconds=seconds)
+    when = datetime.fromisoformat(text)
+    return when if when.tzinfo else when.astimezone()
+
+
+def known(value: Any) -> str:
+    """Any value as text."""
+    if value is None or value == "":
+        return UNKNOWN
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, (list, tuple, set, frozenset)):
+        return ", ".join(sorted(map(str, value))) or "none"
+    return str(value)

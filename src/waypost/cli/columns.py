@@ -1,0 +1,128 @@
+"""Lists and single things in each format: aligned for people, JSON and tab-separated values for programs."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Callable, Sequence
+from typing import Any, Final, NamedTuple
+
+from waypost.cli.amounts import known
+from waypost.cli.screen import Screen, plain
+
+GAP: Final = "  "
+FLEX_WIDTH_MIN: Final = 12
+ZERO_WIDTH: Final = ("Mn", "Me", "Cf")
+
+
+class Column(NamedTuple):
+    """One column of a list of JSON objects."""
+
+    title: str
+    """For people in capitals; in tab-separated values in small letters with underscores."""
+    value: Callable[[Any], Any]
+    """What an object has in this column."""
+    shown: Callable[[Any], str] = known
+    """The value, for people."""
+    right: bool = False
+    flex: bool = False
+    """May be cut where the terminal is narrow."""
+    paint: Callable[[Screen, str], str] | None = None
+    key: str = ""
+    """In tab-separated values, where it is not the title."""
+    optional: bool = False
+    """Left out for people where nothing is in it."""
+    wide: int = 0
+    """At least so many places, where lines are printed one by one."""
+
+    @property
+    def name(self) -> str:
+        return self.key or self.title.lower().replace(" ", "_")
+
+
+def show_list(screen: Screen, items: Sequence[Any], columns: Sequence[Column], nothing: str = "") -> None:
+    """Every object of a list. `nothing` is said to people when it is empty; the first column is the quiet one."""
+    if screen.style == "json":
+        screen.json(items)
+    elif screen.style == "quiet":
+        screen.rows([columns[0].value(item)] for item in items)
+    elif screen.style == "tsv":
+        screen.rows([[column.name for column in columns], *([c.value(item) for c in columns] for item in items)])
+    elif items:
+        for line in table(screen, items, columns):
+            screen.out(line)
+    elif nothing:
+        screen.note(nothing)
+
+
+def show_one(screen: Screen, item: Any, facts: Sequence[tuple[str, Any]]) -> None:
+    """A single thing: its fields for programs, its facts for people; the first fact is the quiet one."""
+    if screen.style == "json":
+        screen.json(item)
+    elif screen.style == "quiet":
+        screen.rows([facts[0][1:]])
+    elif screen.style == "tsv":
+        screen.rows(item.items())
+    else:
+        told = [(name, value) for name, value in facts if value not in (None, "")]
+        wide = max(len(name) for name, _ in told)
+        for name, value in told:
+            screen.out(f"{screen.dim(name.ljust(wide))}{GAP}{plain(known(value))}")
+
+
+def table(screen: Screen, items: Sequence[Any], columns: Sequence[Column]) -> list[str]:
+    """The lines of a table: a heading, and a line for each object."""
+    columns = [one for one in columns if not one.optional or any(one.value(item) not in (None, "") for item in items)]
+    cells = [[plain(column.shown(column.value(item))) for column in columns] for item in items]
+    widths = [max(width(column.title), *(width(row[place]) for row in cells)) for place, column in enumerate(columns)]
+    _narrow(widths, columns, screen.width)
+    heading = _line([column.title for column in columns], widths, columns)
+    return [screen.dim(heading), *(_line(row, widths, columns, screen) for row in cells)]
+
+
+def width(text: str) -> int:
+    """Places a text takes on a terminal."""
+    if text.isascii():
+        return len(text)
+    return sum(_places(character) for character in text)
+
+
+def _places(character: str) -> int:
+    if unicodedata.category(character) in ZERO_WIDTH:
+        return 0
+    return 2 if unicodedata.east_asian_width(character) in "WF" else 1
+
+
+def cut(text: str, places: int) -> str:
+    """The text, shortened to so many places where it is longer."""
+    if width(text) <= places:
+        return text
+    kept, used = [], 1
+    for character in text:
+        used += _places(character)
+        if used > places:
+            break
+        kept.append(character)
+    return "".join(kept).rstrip() + "…"
+
+
+def _narrow(widths: list[int], columns: Sequence[Column], places_max: int | None) -> None:
+    """Take what is too much from the widest of the columns that may be cut."""
+    flexible = [place for place, column in enumerate(columns) if column.flex]
+    while places_max is not None and flexible:
+        over = sum(widths) + len(GAP) * (len(widths) - 1) - places_max
+        widest = max(flexible, key=lambda place: widths[place])
+        if over <= 0 or widths[widest] <= FLEX_WIDTH_MIN:
+            return
+        others = [widths[place] for place in flexible if place != widest]
+        floor = max([FLEX_WIDTH_MIN, *(other for other in others if other < widths[widest])])
+        widths[widest] -= min(over, max(1, widths[widest] - floor))
+
+
+def _line(row: Sequence[str], widths: Sequence[int], columns: Sequence[Column], screen: Screen | None = None) -> str:
+    shown = []
+    for text, places, column in zip(row, widths, columns, strict=True):
+        fitted = cut(text, places)
+        space = " " * (places - width(fitted))
+        painted = column.paint(screen, fitted) if screen is not None and column.paint is not None else fitted
+        shown.append(space + painted if column.right else painted + space)
+    return GAP.join(shown).rstrip()
