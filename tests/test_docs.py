@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import tomllib
 from pathlib import Path
 
 import make_docs
@@ -83,3 +84,12 @@ def test_the_architecture_names_every_room() -> None:
     text = (ROOT / "ARCHITECTURE.md").read_text()
     rooms = [path.name for path in (ROOT / "src" / "waypost").iterdir() if (path / "__init__.py").exists()]
     assert [room for room in rooms if f"{room}/" not in text] == []
+
+
+def test_the_architecture_tells_the_layers_that_are_checked() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    checked = next(row["layers"] for row in project["tool"]["importlinter"]["contracts"] if row["id"] == "layers")
+    told = re.search(r"^cli > .*$", (ROOT / "ARCHITECTURE.md").read_text(), re.MULTILINE)[0]
+    rooms = set(re.findall(r"\w+", told))
+    kept = [set(line.split(" | ")) & rooms for line in checked]
+    assert [set(layer.split(" | ")) for layer in told.split(" > ")] == [layer for layer in kept if layer]
