@@ -2,6 +2,7 @@ import pytest
 from crossroads import SERVED, Crossroads, caller, endpoint, model, provider, usd
 
 from waypost.domain.pulse import CallResult
+from waypost.routing.shortlist import RERANK_MS
 
 TWO = model("alpha", "beta")
 
@@ -10,12 +11,15 @@ def fast(tokens_per_s: int) -> CallResult:
     return CallResult("served", first_word_ms=10, output_tokens=tokens_per_s, output_ms=1000)
 
 
-def test_the_order_follows_what_is_measured_from_call_to_call() -> None:
+def test_the_order_follows_what_is_measured_within_a_tenth_of_a_second() -> None:
     roads = Crossroads(TWO)
     assert roads.order() == ["alpha", "beta"]
     roads.end("beta", fast(50))
+    assert roads.order() == ["alpha", "beta"]
+    roads.clock.pass_seconds(RERANK_MS / 1000)
     assert roads.order() == ["beta", "alpha"]
     roads.end("alpha", fast(80))
+    roads.clock.pass_seconds(RERANK_MS / 1000)
     assert roads.order() == ["alpha", "beta"]
     assert roads.plan().order[0].why == "80 tokens/s measured over 1 recent call"
 

@@ -32,6 +32,11 @@ class Heading(NamedTuple):
     deadlines: Deadlines
 
 
+RERANK_MS: Final = 100
+"""Measured speeds are averages over minutes: an order a tenth of a second old is as good, and spares every call the
+work of making it again. Breakers and rests are looked at on every call."""
+
+
 class Slot:
     """One endpoint of a shortlist, and where it stands by the figures of `revision`."""
 
@@ -94,7 +99,18 @@ class Slot:
 class Shortlist:
     """One kind of request's endpoints. `peers` are the model's endpoints that anybody may be able to use."""
 
-    __slots__ = ("_by_mix", "_heading", "_peers", "_ready", "_room", "_slots", "excluded", "measured", "mixed")
+    __slots__ = (
+        "_by_mix",
+        "_heading",
+        "_peers",
+        "_ranked_ms",
+        "_ready",
+        "_room",
+        "_slots",
+        "excluded",
+        "measured",
+        "mixed",
+    )
 
     def __init__(
         self, heading: Heading, cases: Iterable[tuple[Case, Vitals]], excluded: Sequence[Exclusion], peers: list[Vitals]
@@ -110,6 +126,7 @@ class Shortlist:
         self.mixed = heading.policy == "cheapest"
         """Whether the order follows the size of the request: see `for_mix`."""
         self._ready = self._ranked()
+        self._ranked_ms = 0
 
     def for_mix(self, mix: Mix) -> Shortlist:
         """The same endpoints, ordered for a request of this size."""
@@ -124,7 +141,8 @@ class Shortlist:
 
     def plan(self, ask: ChatRequest, now_ms: int) -> Plan:
         """The order for this request, now."""
-        if self.measured:
+        if self.measured and not 0 <= now_ms - self._ranked_ms < RERANK_MS:
+            self._ranked_ms = now_ms
             for slot in self._slots:
                 if slot.revision != slot.vitals.revision:
                     self._ready = self._ranked()

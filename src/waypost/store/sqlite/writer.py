@@ -29,9 +29,9 @@ IDLE_SECONDS: Final = 0.02
 RETRY_PAUSE_SECONDS: Final = 0.05
 BUSY_BILLS: Final = 4
 """A batch of this size tells that many calls are under way: then it pays to wait a little for the next ones."""
-GATHER_SECONDS: Final = 0.001
-GATHER_ENOUGH: Final = 32
-GATHER_ROUNDS_MAX: Final = 4
+GATHER_SECONDS: Final = 0.0015
+GATHER_ENOUGH: Final = 48
+GATHER_ROUNDS_MAX: Final = 3
 NAPS_MAX: Final = 20
 """After a busy batch the thread looks again by itself for this many naps, so that nobody has to wake it: being woken
 costs the event loop a system call and, on one core, a switch in the middle of its work."""
