@@ -94,7 +94,7 @@ class Completed(click.ParamType[str, str]):
 
     def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
         try:
-            words = getattr(importlib.import_module("waypost.cli.completing"), self._what)(ctx.params)
+            words = getattr(importlib.import_module("waypost.cli.completing"), self._what)(ctx.params, incomplete)
         except Exception:  # noqa: BLE001 (a shell that waits for words must never see a traceback)
             return []
         return [CompletionItem(word) for word in words if word.startswith(incomplete)]

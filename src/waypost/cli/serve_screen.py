@@ -91,6 +91,7 @@ def _try_lines(start: Started) -> Iterator[str]:
     yield '      -H "Content-Type: application/json" \\'
     yield f"      -d '{json.dumps(body)}'"
     yield ""
-    yield "  Or talk to it in another terminal, without a token of your own:"
+    here = "" if start.where.data or start.where.config else " in this folder"
+    yield f"  Or talk to it in another terminal{here}; it needs no token of yours:"
     yield ""
     yield f"    {start.command('chat')}"
