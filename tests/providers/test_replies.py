@@ -4,7 +4,7 @@ import json
 from datetime import UTC, datetime
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from waypost.providers.replies import Blame, judge_embedded, judge_error, judge_head, redact, retry_after
@@ -51,6 +51,31 @@ def test_each_status_has_its_row(status: int, code: str, try_next: bool, blame: 
 )
 def test_a_providers_reason_is_found_in_every_shape(body: dict, words: str) -> None:
     assert judge_error(400, JSON, json.dumps(body).encode(), NOW).why == words
+
+
+NAMES = st.sampled_from(["error", "message", "detail", "code", "param", "status", "type"]) | st.text()
+ANY_JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(NAMES, inner, max_size=4),
+)
+
+
+@given(st.sampled_from([400, 429, 500]), st.binary() | ANY_JSON.map(lambda value: json.dumps(value).encode()))
+@example(400, b'{"error":{"code":["context_length_exceeded"]}}')
+@example(400, b'{"error":{"message":"caf\xe9"}}')
+def test_no_body_of_an_error_breaks_us(status: int, body: bytes) -> None:
+    assert judge_error(status, JSON, body, NOW).status == status
+
+
+@given(ANY_JSON)
+@example({"code": {}, "status": 400})
+def test_no_embedded_error_breaks_us(error) -> None:
+    assert judge_embedded(error, 200).code
+
+
+def test_an_error_in_another_encoding_is_an_error_without_words() -> None:
+    verdict = judge_error(500, JSON, '{"error": {"message": "cass\u00e9"}}'.encode("latin-1"), NOW)
+    assert verdict.why == "answered 500"
 
 
 def test_html_is_never_echoed() -> None:

@@ -14,6 +14,8 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from waypost.wire.foreign_json import UNREADABLE, read_foreign
+
 Headers = dict[bytes, bytes]
 EVENT_STREAM = b"text/event-stream"
 JSON = b"application/json"
@@ -23,6 +25,7 @@ KEY_STATUSES = frozenset({401, 403})
 CALLER_STATUSES = frozenset({400, 404, 413, 422})
 CONTEXT_CODES = frozenset({"context_length_exceeded", "context_too_long", "string_above_max_length"})
 
+_decode = msgspec.json.Decoder().decode
 _secret = re.compile(
     r"(?i)\b(?:bearer\s+\S+|(?:sk|pk|rk|hf|wp|gsk|xai|key|csk|nvapi|fw|tok)[-_][\w-]{12,}|eyJ[\w-]{10,}[\w.-]*)"
 )
@@ -126,7 +129,7 @@ def _clean(text: str) -> str:
 
 
 def _caller_code(status: int, provider_code: Any) -> str:
-    if provider_code in CONTEXT_CODES:
+    if isinstance(provider_code, str) and provider_code in CONTEXT_CODES:
         return "context_too_long"
     return {413: "body_too_large", 404: "not_found"}.get(status, "invalid_request")
 
@@ -134,8 +137,8 @@ def _caller_code(status: int, provider_code: Any) -> str:
 def _provider_words(body: bytes) -> tuple[str, str | None, Any]:
     """Message, param and code of an error body, in any of the shapes that providers use."""
     try:
-        reply = msgspec.json.decode(body)
-    except (msgspec.DecodeError, RecursionError):
+        reply = read_foreign(_decode, body)
+    except UNREADABLE:
         return "", None, None  # HTML and plain text are never echoed
     if not isinstance(reply, dict):
         return "", None, None

@@ -16,6 +16,7 @@ from waypost.providers.renaming import Renaming
 from waypost.providers.replies import Blame, Verdict, judge_embedded
 from waypost.providers.watch import Watch
 from waypost.providers.whole import read_whole
+from waypost.wire.foreign_json import UNREADABLE, read_foreign
 from waypost.wire.sse import (
     DONE,
     DONE_FRAME,
@@ -39,6 +40,8 @@ WORD_KEYS = (
     "function_call",
     "audio",
 )
+BLANK_LINES_CR = (b"\r\r", b"\n\r")
+"""Blank lines that the cutter keeps back, because an LF could still follow."""
 _decode = msgspec.json.Decoder().decode
 
 
@@ -125,8 +128,8 @@ class StreamFlow(Flow):
             self._done()
             return False
         try:
-            event = _decode(text)
-        except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
+            event = read_foreign(_decode, text)
+        except UNREADABLE:
             event = None
         if not isinstance(event, dict):
             self._break("upstream_error", "the provider sent an event that cannot be read")
@@ -158,9 +161,9 @@ class StreamFlow(Flow):
 
     def _repeats_an_end(self, choices: list[Any]) -> bool:
         """The first finish reason of a choice stands; a second one is not handed on."""
-        ends = [c.get("index", 0) for c in choices if isinstance(c, dict) and c.get("finish_reason")]
-        again = bool(ends) and all(index in self._finished for index in ends)
-        self._finished.update(index for index in ends if isinstance(index, int))
+        ends = [_index(c) for c in choices if isinstance(c, dict) and c.get("finish_reason")]
+        again = bool(ends) and self._finished.issuperset(ends)
+        self._finished.update(ends)
         return again
 
     def _take_error(self, error: Any) -> None:
@@ -182,8 +185,8 @@ class StreamFlow(Flow):
             read = read_whole(rest, self.attempt.status)
             whole = Verdict("provider_failed", "answered in one piece where a stream was asked for", status=200)
             self._refuse(read if isinstance(read, Verdict) else whole)
-        elif readable(rest):
-            self._read_run(rest)  # a last event without its blank line
+        elif rest.endswith(BLANK_LINES_CR) or readable(rest):
+            self._read_run(rest)  # a last event, with or without its blank line
         if self.stage == ENDED:
             return
         if self.stage < HELD:
@@ -228,14 +231,19 @@ class StreamFlow(Flow):
         return self._frames
 
 
+def _index(choice: dict[str, Any]) -> int:
+    index = choice.get("index")
+    return index if isinstance(index, int) else 0
+
+
 def readable(rest: bytes) -> bool:
     """True for an event that lacks only its blank line; what was cut in its middle is not one."""
     text = payload(rest)
     if not text:
         return False
     try:
-        return text.strip() == DONE or isinstance(_decode(text), dict)
-    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
+        return text.strip() == DONE or isinstance(read_foreign(_decode, text), dict)
+    except UNREADABLE:
         return False
 
 

@@ -16,6 +16,7 @@ from waypost.providers.metering import estimate, usage_json, usage_of, words_in
 from waypost.providers.renaming import Renaming
 from waypost.providers.replies import Verdict, judge_embedded
 from waypost.providers.watch import Watch
+from waypost.wire.foreign_json import UNREADABLE, read_foreign
 
 
 class Completion(msgspec.Struct):
@@ -44,8 +45,8 @@ class WholeAnswer(NamedTuple):
 def read_whole(body: bytes, status: int) -> WholeAnswer | Verdict:
     """Understand the body of a 200; a verdict where it is no answer."""
     try:
-        completion = _read(body)
-    except (msgspec.DecodeError, RecursionError):
+        completion = read_foreign(_read, body)
+    except UNREADABLE:
         return Verdict("provider_failed", "sent a body that is not a chat completion", status=status)
     if completion.error is not None:
         return judge_embedded(completion.error, status)
@@ -74,7 +75,7 @@ def handed_on(body: bytes, answer: WholeAnswer, ask: ChatRequest) -> bytes:
     renaming.learn(body, found.model)
     if not missing and renaming.old and body.count(renaming.old) == 1:
         return renaming.apply(body)
-    return msgspec.json.encode({**_fields(body), "model": ask.model, **missing})
+    return msgspec.json.encode({**read_foreign(_fields, body), "model": ask.model, **missing})
 
 
 class WholeFlow(Flow):
