@@ -105,6 +105,29 @@ def test_slices_are_called_back_before_anybody_is_refused():
     assert (worker, grant.granted, grant.remaining + grant.slice) == (2, True, held - 2)
 
 
+def test_a_worker_that_asked_before_its_slice_came_is_not_refused_while_it_holds_it():
+    made, box, _ = counters(workers=1)
+    ten = Counter("k", 10, 60)
+    for _ in range(8):
+        made.ask(Ask(1, ten, 1, 1, None))
+    assert box.answers[0][1].slice == 4
+    assert len(box.answers) == 6, "five more were left"
+    assert box.recalls == [Said(1, "k")]
+    made.returned(1, "k", int(Clock.now) // 60, 4, recalled=True)
+    assert [grant.granted for _, grant in box.answers] == [True] * 8
+
+
+def test_nothing_is_handed_out_ahead_while_others_wait_for_it():
+    made, box, _ = counters(workers=1)
+    made.ask(Ask(1, MINUTE, 1, 1, None))
+    held = 1 + box.answers[0][1].slice
+    made.ask(Ask(2, MINUTE, 100 - held, 1, None))
+    for _ in range(held - 1):
+        made.ask(Ask(2, MINUTE, 1, 1, None))
+    made.returned(1, MINUTE.key, int(Clock.now) // 60, held - 1, recalled=True)
+    assert [grant.granted for _, grant in box.answers] == [True] * (held + 1)
+
+
 def test_a_worker_that_does_not_answer_a_recall_keeps_what_it_holds_and_others_are_refused():
     made, box, _ = counters(workers=2)
     made.ask(Ask(1, MINUTE, 1, 1, None))

@@ -44,7 +44,20 @@ class Crowd(RuleBasedStateMachine):
 
     # The owner's post.
     def answer(self, ask: Ask, grant: Grant) -> None:
+        tally = self.owner._tallies[ask.counter.key]
+        if not grant.granted and not tally.overdue:
+            assert not self.unspent(grant.window), "refused while somebody held some of it"
         self.workers[ask.worker].down.append((ask, grant))
+
+    def unspent(self, window: int) -> int:
+        """What workers hold and have not spent, or will hold when they hear what is on its way."""
+        total = 0
+        for worker in self.workers.values():
+            held = worker.slices._slices.get(self.counter.key)
+            total += held.left if held is not None and held.window == window else 0
+            answers = [message[1] for message in worker.down if isinstance(message, tuple)]
+            total += sum(grant.slice for grant in answers if grant.window == window)
+        return total
 
     def recall(self, worker: int, key: str) -> None:
         self.workers[worker].down.append(key)

@@ -110,13 +110,14 @@ class Counters:
         if ask.amount == 0:
             self._refuse(tally, ask)
             return
-        others = tally.slack - {ask.worker} - tally.awaited
-        if tally.overdue or not (tally.waiting or others):
+        # The asking worker too: it may have asked before an earlier answer brought it a slice.
+        holders = tally.slack - tally.awaited
+        if tally.overdue or not (tally.waiting or holders):
             self._refuse(tally, ask)
             return
         tally.waiting.append(ask)
-        tally.awaited |= others
-        for worker in others:
+        tally.awaited |= holders
+        for worker in holders:
             self._post.recall(worker, ask.counter.key)
 
     def returned(self, worker: int, key: str, window: int, amount: int, *, recalled: bool) -> None:
@@ -158,13 +159,13 @@ class Counters:
         for ask in waiting:
             current = self._tally(ask.counter)
             if ask.amount <= current.free(ask.counter.limit):
-                self._grant(current, ask)
+                self._grant(current, ask, ahead=False)  # others wait for what is left
             else:
                 self._refuse(current, ask)
 
-    def _grant(self, tally: Tally, ask: Ask) -> None:
+    def _grant(self, tally: Tally, ask: Ask, *, ahead: bool = True) -> None:
         spare = tally.free(ask.counter.limit) - ask.amount
-        extra = 0 if tally.waiting or tally.awaited else self._slice(spare, ask.unit)
+        extra = 0 if tally.awaited or not ahead else self._slice(spare, ask.unit)
         if ask.worker >= 0:
             tally.held[ask.worker] = tally.held.get(ask.worker, 0) + ask.amount + extra
             if extra:

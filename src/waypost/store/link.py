@@ -132,6 +132,8 @@ class OwnerLink(asyncio.Protocol):
         return self._slices.try_take(counter, amount)
 
     async def take(self, counter: Counter, amount: int) -> Verdict:
+        if self._transport is None:
+            raise ledger_unavailable(OWNER_GONE)
         self._slices.surrender(counter)
         answer: asyncio.Future[Verdict] = self._loop.create_future()
         self._ask(counter, amount, amount, answer)
@@ -141,6 +143,8 @@ class OwnerLink(asyncio.Protocol):
         self._slices.give(counter, amount)
 
     async def run(self, command: str, args: dict[str, Any]) -> Any:
+        if self._transport is None:
+            raise ledger_unavailable(OWNER_GONE)
         done: asyncio.Future[Any] = self._loop.create_future()
         self._number += 1
         self._requested[self._number] = done

@@ -31,6 +31,16 @@ SELECT: Final = (
 PAGE: Final = SELECT + " WHERE c.id IN (SELECT value FROM json_each(?)) ORDER BY c.id DESC"  # noqa: S608 (constants)
 
 
+COUNTS: Final = {
+    "users": "SELECT count(*) FROM users",
+    "tokens": "SELECT count(*) FROM tokens",
+    # Counting every row of a large table would read all of it; segments know how many they hold.
+    "requests": "SELECT (SELECT coalesce(sum(calls), 0) FROM segments)"
+    " + (SELECT count(*) FROM calls WHERE id > (SELECT coalesce(max(last), 0) FROM segments))",
+    "strangers": "SELECT count(*) FROM strangers",
+}
+
+
 class Reader:
     """Read-only connections to a data folder, one for each thread that reads at the moment."""
 
@@ -48,6 +58,11 @@ class Reader:
         """Every token, revoked ones too, oldest first."""
         with self._connection() as connection:
             return identities.tokens(connection)
+
+    def counts(self) -> dict[str, int]:
+        """How many there are of everything that is listed."""
+        with self._connection() as connection, _snapshot(connection):
+            return {name: int(connection.execute(query).get) for name, query in COUNTS.items()}
 
     def changes_since(self, seq: int) -> list[Change]:
         """Identity changes after `seq`."""

@@ -1,0 +1,52 @@
+"""Nothing acknowledged is lost, however the process ends."""
+
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from sample_bills import START_MS
+
+from waypost.store.reader import Reader
+from waypost.store.sqlite.folder import open_reader
+
+SUPPORT = Path(__file__).parents[2] / "support"
+ROUND_MS = 1_000_000
+
+
+@pytest.mark.timeout(900)
+def test_what_was_acknowledged_survives_kill_nine(folder, full, record_property):
+    rounds = 200 if full else 10
+    acknowledged: list[int] = []
+    choose = random.Random()
+    for number in range(rounds):
+        acknowledged += file_until_killed(folder, START_MS + number * ROUND_MS, choose.uniform(0.02, 0.4))
+    reader = open_reader(folder)
+    kept = {number for (number,) in reader.execute("SELECT id FROM calls")}
+    assert reader.execute("PRAGMA integrity_check").get == "ok"
+    reader.close()
+    assert len(acknowledged) > rounds
+    assert not set(acknowledged) - kept
+    record_property("kill_nine", f"{rounds} kills, {len(acknowledged):,} acknowledged, 0 lost")
+    whole = Reader(folder)
+    assert whole.find(acknowledged[-1])["outcome"] == "delivered"
+    whole.close()
+
+
+def file_until_killed(folder: Path, start_ms: int, seconds: float) -> list[int]:
+    process = subprocess.Popen(
+        [sys.executable, str(SUPPORT / "store_filer.py"), str(folder), str(start_ms)],
+        stdout=subprocess.PIPE,
+        env={"PYTHONPATH": str(SUPPORT)},
+    )
+    first = process.stdout.readline()  # it has started
+    time.sleep(seconds)
+    process.send_signal(signal.SIGKILL)
+    rest = process.stdout.read()
+    process.stdout.close()
+    assert process.wait() == -signal.SIGKILL
+    lines = (first + rest).split(b"\n")
+    return [int(line) for line in lines[:-1]]  # the last may be cut

@@ -1,0 +1,79 @@
+"""A worker process for tests: does what it reads on stdin, one JSON line each, and answers each with one on stdout."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import uvloop
+from sample_bills import START_MS, Bills
+
+from waypost.store.books import Counter
+from waypost.store.link import OwnerLink
+
+
+class Worker:
+    """The link and what it has heard."""
+
+    def __init__(self, link: OwnerLink) -> None:
+        self.link = link
+        self.heard: list[str] = []
+        self.revoked: list[int] = []
+        link.on_changes(
+            lambda changes: self.revoked.extend(change.id for change in changes if change.subject == "token")
+        )
+
+    async def take(self, key: str, limit: int, window: int, times: int) -> int:
+        counter = Counter(key, limit, window)
+
+        async def one() -> bool:
+            verdict = self.link.try_take(counter, 1)
+            return (verdict or await self.link.take(counter, 1)).granted
+
+        return sum(await asyncio.gather(*[one() for _ in range(times)]))
+
+    async def give(self, key: str, limit: int, times: int) -> int:
+        for _ in range(times):
+            self.link.give(Counter(key, limit, 0), 1)
+        await self.link.run("token.used", {"uses": {}})  # what was said before it has arrived
+        return times
+
+    async def file(self, count: int) -> list[int]:
+        bills = Bills(START_MS, self.link.writer).some(count)
+        await asyncio.gather(*map(self.link.file, bills))
+        return [bill.id for bill in bills]
+
+    async def known(self) -> list[int]:
+        return self.revoked
+
+    async def hang(self, seconds: float) -> None:
+        time.sleep(seconds)  # on purpose: the whole process stands still
+
+    async def until_the_owner_has_gone(self) -> str:
+        gone = asyncio.Event()
+        self.link.on_owner_gone(gone.set)
+        await gone.wait()
+        return "gone"
+
+
+async def main(folder: Path) -> None:
+    worker = Worker(await OwnerLink.connect(folder))
+    say(worker.link.writer)
+    loop = asyncio.get_running_loop()
+    while line := await loop.run_in_executor(None, sys.stdin.readline):
+        name, *args = json.loads(line)
+        say(await getattr(worker, name)(*args))
+    await worker.link.close()
+
+
+def say(answer: Any) -> None:
+    sys.stdout.write(json.dumps(answer) + "\n")
+    sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    uvloop.run(main(Path(sys.argv[1])))
