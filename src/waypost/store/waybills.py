@@ -13,6 +13,8 @@ from waypost.domain.requests import COUNT_BITS, WRITER_BITS, request_id
 from waypost.store.rows import DELIVERY_UNKNOWN, ESTIMATED, EXPLORED, OUTCOMES, SERVED, STREAM
 
 OUTCOME_WORDS: Final = {number: str(outcome) for outcome, number in OUTCOMES.items()}
+TRAIL_FIELDS: Final = ("asked", "plan", "attempts", "why", "fix", "request_body", "reply_body")
+"""In the order in which `rows` packs them; new ones are added at the end, here and in the other lists."""
 ATTEMPT_FIELDS: Final = (
     "provider",
     "endpoint_model",
@@ -42,7 +44,7 @@ def at_ms(number: int) -> int:
 
 def waybill_json(row: Mapping[str, Any]) -> dict[str, Any]:
     """A waybill from a `calls` row whose names are words again (`user`, `token`, `payer`, `model`, …)."""
-    asked, plan, attempts, why, fix, request_body, reply_body = _unpack(row["trail"])
+    trail = _fields(TRAIL_FIELDS, _unpack(row["trail"]))
     number, flags = row["id"], row["flags"]
     payer_type, _, payer = (row["payer"] or "").partition(" ")
     bill: dict[str, Any] = {
@@ -52,16 +54,16 @@ def waybill_json(row: Mapping[str, Any]) -> dict[str, Any]:
         "payer": {"type": payer_type, "name": payer} if payer else None,
         "bill_to": payer if payer_type == "organisation" else None,
         "model": row["model"],
-        "asked": asked or row["model"],
+        "asked": trail["asked"] or row["model"],
         "policy": row["policy"],
         "stream": bool(flags & STREAM),
         "outcome": OUTCOME_WORDS[row["outcome"]],
         "status": row["status"],
         "code": row["code"],
-        "why": why,
-        "fix": fix,
-        "plan": _plan_json(plan, explored=bool(flags & EXPLORED)),
-        "attempts": [dict(zip(ATTEMPT_FIELDS, attempt, strict=True)) for attempt in attempts],
+        "why": trail["why"],
+        "fix": trail["fix"],
+        "plan": _plan_json(trail["plan"], explored=bool(flags & EXPLORED)),
+        "attempts": [_fields(ATTEMPT_FIELDS, attempt) for attempt in trail["attempts"]],
         "served_by": row["provider"] if flags & SERVED else None,
         "usage": _usage_json(row),
         "hold_nano_usd": row["hold_nano_usd"],
@@ -70,9 +72,9 @@ def waybill_json(row: Mapping[str, Any]) -> dict[str, Any]:
         "timing": _timing_json(row),
         "delivery_unknown": bool(flags & DELIVERY_UNKNOWN),
     }
-    for name, body in (("request_body", request_body), ("reply_body", reply_body)):
-        if body is not None:
-            bill[name] = _body_text(body)
+    for name in ("request_body", "reply_body"):
+        if trail[name] is not None:
+            bill[name] = _body_text(trail[name])
     return bill
 
 
@@ -93,6 +95,11 @@ def stranger_json(number: int, status: int, code: str | None, trail: bytes) -> d
     }
 
 
+def _fields(names: tuple[str, ...], values: list[Any]) -> dict[str, Any]:
+    """Values by name. Trails are never rewritten: what an older version did not write yet is None."""
+    return dict.fromkeys(names) | dict(zip(names, values, strict=False))
+
+
 def _plan_json(plan: Any, *, explored: bool) -> dict[str, Any] | None:
     if plan is None:
         return None
@@ -100,7 +107,7 @@ def _plan_json(plan: Any, *, explored: bool) -> dict[str, Any] | None:
     return {
         "order": [provider for provider, _ in order],
         "why": {provider: why for provider, why in order},  # noqa: C416 (pairs come as lists)
-        "excluded": [dict(zip(EXCLUSION_FIELDS, one, strict=True)) for one in excluded],
+        "excluded": [_fields(EXCLUSION_FIELDS, one) for one in excluded],
         "explored": explored,
     }
 
