@@ -7,12 +7,10 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
-import click
-
-from waypost.cli.main import COMMANDS, waypost
+from waypost.cli.grammar_reference import command_line_reference
 from waypost.domain.problems import CODES
 from waypost.door import openapi
 from waypost.settings_reference import settings_reference
@@ -45,26 +43,6 @@ def errors_reference() -> str:
 def openapi_reference() -> str:
     """What `GET /openapi.json` answers, for reading and for its diffs."""
     return json.dumps(json.loads(openapi.document()), indent=1, ensure_ascii=False) + "\n"
-
-
-def command_line_reference() -> str:
-    """What `--help` says, of every command."""
-    root = click.Context(waypost, info_name="waypost", terminal_width=100, **waypost.context_settings)
-    parts = ["# Command line", "", "*Made by `./dev docs` from the code; do not edit.*", ""]
-    parts += [f"- [`waypost {name}`](#waypost-{name}): {text}" for name, (_, text) in COMMANDS.items()]
-    for context in contexts(root):
-        parts += ["", f"## `{context.command_path}`", "", "```", context.get_help(), "```"]
-    return "\n".join([*parts, ""])
-
-
-def contexts(context: click.Context) -> Iterator[click.Context]:
-    """This command's context and that of every one below it, as the help lists them."""
-    yield context
-    if isinstance(context.command, click.Group):
-        for name in context.command.list_commands(context):
-            command = context.command.get_command(context, name)
-            if command is not None:
-                yield from contexts(click.Context(command, context, name, **command.context_settings))
 
 
 PAGES: Mapping[str, Callable[[], str]] = {

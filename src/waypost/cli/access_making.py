@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from waypost.cli.access import FILE
-from waypost.cli.token_making import make_token
+from waypost.cli.people import make_token
 from waypost.cli.whereabouts import write_private
 from waypost.domain.callers import INFERENCE, Token, User
 from waypost.store.books import DataError

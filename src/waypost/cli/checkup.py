@@ -15,7 +15,7 @@ from waypost.cli.exits import Exit
 from waypost.cli.options import Call
 from waypost.cli.provider_lists import key_state
 from waypost.cli.provider_probes import Probed, probe
-from waypost.cli.screen import Screen, plain
+from waypost.cli.screen import Screen, as_called, plain
 from waypost.cli.whereabouts import settings_at
 from waypost.domain.endpoints import Provider
 from waypost.providers.upstream import Upstream
@@ -102,7 +102,7 @@ def _show(screen: Screen, check: Check) -> None:
         f"{paint(check.state.ljust(STATE_WIDTH))}{GAP}{plain(check.id).ljust(ID_WIDTH)}{GAP}{plain(check.evidence)}"
     )
     if check.fix:
-        screen.out(f"{' ' * (STATE_WIDTH + ID_WIDTH)}{GAP}{GAP}{screen.dim('fix:')} {plain(check.fix)}")
+        screen.out(f"{' ' * (STATE_WIDTH + ID_WIDTH)}{GAP}{GAP}{screen.dim('fix:')} {as_called(plain(check.fix))}")
     screen.flush()
 
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, Final, NamedTuple
 
 from waypost.cli.amounts import known
-from waypost.cli.screen import Screen, plain
+from waypost.cli.screen import Screen, as_called, plain
 
 GAP: Final = "  "
 FLEX_WIDTH_MIN: Final = 12
@@ -51,7 +51,7 @@ def show_list(screen: Screen, items: Sequence[Any], columns: Sequence[Column], n
         for line in table(screen, items, columns):
             screen.out(line)
     elif nothing:
-        screen.note(nothing)
+        screen.note(as_called(nothing))
 
 
 def show_one(screen: Screen, item: Any, facts: Sequence[tuple[str, Any]]) -> None:

@@ -12,7 +12,6 @@ from typing import Any, Final
 from waypost.cli.exits import Exit, Stop
 from waypost.cli.options import Call
 from waypost.cli.screen import plain
-from waypost.cli.whereabouts import command_name
 from waypost.domain.tables import settings_of
 from waypost.providers.known import KNOWN
 from waypost.settings_file import FILE_NAME
@@ -75,7 +74,7 @@ def write(call: Call, folder: Path) -> None:
         screen.note(f"{name} is set: {slug} is switched on.")
     if not keys:
         screen.note("No provider's key is set, so practice providers will serve.")
-    screen.hint(f"`{command_name()} serve` from that folder, or with --config {plain(path)}")
+    screen.hint(f"`waypost serve` from that folder, or with --config {plain(path)}")
 
 
 def keys_that_are_set(environment: Mapping[str, str]) -> dict[str, str]:

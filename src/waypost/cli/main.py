@@ -12,7 +12,7 @@ import click
 
 from waypost import __version__
 from waypost.cli.exits import Exit, Stop
-from waypost.cli.screen import Screen, plain, plain_lines
+from waypost.cli.screen import Screen, as_called, plain, plain_lines
 
 COMMANDS: Final = {
     "serve": ("grammar_house", "Serve: the router, with practice providers until there are real ones."),
@@ -97,5 +97,5 @@ def run(arguments: Sequence[str] | None = None) -> int:
 def _told(screen: Screen, stop: Stop) -> int:
     screen.note(f"{screen.alarm('waypost:')} {plain_lines(stop.message)}")
     if stop.hint:
-        screen.note(f"{screen.faint('hint:')} {plain(stop.hint)}")
+        screen.note(f"{screen.faint('hint:')} {as_called(plain(stop.hint))}")
     return stop.code

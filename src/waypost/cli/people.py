@@ -1,17 +1,19 @@
-"""Users and tokens of a data folder, read as they are, and found by what people call them."""
+"""Users and tokens of a data folder: read as they are, found by what people call them, and new tokens made."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from waypost.cli.exits import Exit, Stop
 from waypost.cli.options import usage_error
 from waypost.domain.callers import Token, User
 from waypost.domain.tables import did_you_mean
+from waypost.identity.pepper import read_pepper
+from waypost.identity.tokens import mint
 from waypost.store.reader import Reader
-from waypost.store.visitor import visit
+from waypost.store.visitor import Run, visit
 
 
 class People(NamedTuple):
@@ -76,3 +78,13 @@ def people_in(folder: Path) -> People:
         return People(reader.users(), reader.tokens())
     finally:
         reader.close()
+
+
+def make_token(run: Run, folder: Path, prefix: str, wanted: dict[str, Any]) -> tuple[str, Token]:
+    """A new token's secret, which goes nowhere but to who asked for it, and the token as it is kept.
+
+    `wanted` is what `token.create` takes. Raises Problem and OSError.
+    """
+    minted = mint(prefix)
+    made = run("token.create", wanted | {"digest": minted.digest(read_pepper(folder)), "last4": minted.last4})
+    return minted.secret, made

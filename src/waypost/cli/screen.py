@@ -8,6 +8,7 @@ import re
 import shutil
 import sys
 from collections.abc import Iterable
+from pathlib import Path
 from typing import IO, Any, Final, NamedTuple
 
 import click
@@ -18,6 +19,9 @@ SCHEMA: Final = 1
 
 UNSAFE: Final = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff]")
 """What a terminal obeys instead of showing it: C0 and C1 controls but for line feed and tab, and marks of direction."""
+
+OUR_COMMAND: Final = re.compile(r"(?:(?<=`)|(?<=: )|^)waypost(?= [a-z]+)")
+"""Where a hint names a command line of ours."""
 
 
 def plain(text: object) -> str:
@@ -39,6 +43,17 @@ def cell(value: object) -> str:
     if isinstance(value, (list, tuple)) and not any(isinstance(each, (dict, list, tuple)) for each in value):
         return plain(",".join(map(str, value)))
     return plain(json.dumps(value, ensure_ascii=False) if isinstance(value, (dict, list, tuple)) else value)
+
+
+def command_name() -> str:
+    """How this command line was called, for lines that people paste."""
+    called = os.environ.get("WAYPOST_COMMAND")  # noqa: TID251 (`./dev` says so when it calls us)
+    return called or ("waypost" if Path(sys.argv[0]).name == "waypost" else "python -m waypost")
+
+
+def as_called(text: str) -> str:
+    """A text whose command lines begin as this one was called."""
+    return OUR_COMMAND.sub(lambda _: command_name(), text)
 
 
 def colour_wanted(stream: IO[str]) -> bool:
@@ -88,7 +103,7 @@ class Screen(NamedTuple):
     def hint(self, text: str) -> None:
         """What to do next, for people only."""
         if self.human:
-            self.note(f"{self.faint('hint:')} {text}")
+            self.note(f"{self.faint('hint:')} {as_called(text)}")
 
     def json(self, value: Any, *, line: bool = False) -> None:
         """Data as JSON: indented on a terminal; on one line in a pipe, or where it is one of many."""

@@ -8,8 +8,7 @@ from collections.abc import Iterator
 from typing import Final, NamedTuple
 
 from waypost.cli.options import Where
-from waypost.cli.screen import Screen, plain
-from waypost.cli.whereabouts import command_name
+from waypost.cli.screen import Screen, command_name, plain
 from waypost.crew import Ready
 
 FIRST_WORDS: Final = "Hello!"

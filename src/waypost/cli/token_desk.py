@@ -8,9 +8,8 @@ from typing import Any, Final
 from waypost.cli.amounts import iso_of, local_time, moment
 from waypost.cli.columns import Column, show_list, show_one
 from waypost.cli.options import Call, usage_error
-from waypost.cli.people import People, people_in
+from waypost.cli.people import People, make_token, people_in
 from waypost.cli.screen import plain
-from waypost.cli.token_making import make_token
 from waypost.cli.whereabouts import settings_at
 from waypost.domain.callers import INFERENCE, Limits, Token
 from waypost.store.visitor import visit

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import sys
 from contextlib import suppress
 from pathlib import Path
 from tempfile import mkstemp
@@ -77,12 +76,6 @@ def base_of(url: str) -> str:
 def shown_host(host: str) -> str:
     """Where to call a server that listens on `host`."""
     return {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(host, f"[{host}]" if ":" in host else host)
-
-
-def command_name() -> str:
-    """How this command line was called, for lines that people paste."""
-    called = os.environ.get("WAYPOST_COMMAND")  # noqa: TID251 (`./dev` says so when it calls us)
-    return called or ("waypost" if Path(sys.argv[0]).name == "waypost" else "python -m waypost")
 
 
 def write_standing(folder: Path, standing: Standing) -> None:
