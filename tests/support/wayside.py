@@ -161,6 +161,8 @@ class Road:
         self.waypost = process
         self.folder = folder
         self.process = Proc(process.running.pid)
+        self.nobody = self.process.sockets
+        """Sockets of the process while it has no client and no provider."""
 
     @property
     def token(self) -> str:
