@@ -142,6 +142,8 @@ class Router:
             text = response.read(BODY_BYTES_MAX + 1)
         if len(text) > BODY_BYTES_MAX:
             raise self._unreachable(f"the answer is over {BODY_BYTES_MAX:,} bytes")
+        if response.length:
+            raise self._unreachable("it hung up in the middle of its answer")
         return text
 
     @contextmanager

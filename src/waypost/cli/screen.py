@@ -5,10 +5,8 @@ from __future__ import annotations
 import json
 import os
 import re
-import shutil
 import sys
 from collections.abc import Iterable
-from pathlib import Path
 from typing import IO, Any, Final, NamedTuple
 
 import click
@@ -48,7 +46,7 @@ def cell(value: object) -> str:
 def command_name() -> str:
     """How this command line was called, for lines that people paste."""
     called = os.environ.get("WAYPOST_COMMAND")  # noqa: TID251 (`./dev` says so when it calls us)
-    return called or ("waypost" if Path(sys.argv[0]).name == "waypost" else "python -m waypost")
+    return called or ("waypost" if sys.argv[0].rpartition(os.sep)[2] == "waypost" else "python -m waypost")
 
 
 def as_called(text: str) -> str:
@@ -80,7 +78,7 @@ class Screen(NamedTuple):
             style or ("human" if terminal else "tsv"),
             colour_wanted(sys.stdout),
             colour_wanted(sys.stderr),
-            shutil.get_terminal_size().columns if terminal else None,
+            _columns() if terminal else None,
         )
 
     @property
@@ -139,6 +137,17 @@ class Screen(NamedTuple):
     def alarm(self, text: str) -> str:
         """For stderr."""
         return click.style(text, fg="red", bold=True) if self.note_colour else text
+
+
+def _columns() -> int | None:
+    """Of the terminal behind stdout; None where it does not say."""
+    told = os.environ.get("COLUMNS", "")  # noqa: TID251 (how a shell tells)
+    if told.isdecimal() and int(told) > 0:
+        return int(told)
+    try:
+        return os.get_terminal_size(sys.stdout.fileno()).columns or None
+    except (OSError, ValueError):
+        return None
 
 
 def _escaped(match: re.Match[str]) -> str:
