@@ -24,7 +24,7 @@ class Box:
     def answer(self, ask: Ask, grant: Grant) -> None:
         self.answers.append((ask.worker, grant))
 
-    def recall(self, worker: int, key: str) -> None:
+    def recall(self, worker: int, key: str, turn: int) -> None:
         self.recalls.append(Said(worker, key))
 
 
@@ -133,7 +133,9 @@ def test_a_worker_that_does_not_answer_a_recall_keeps_what_it_holds_and_others_a
     made.ask(Ask(1, MINUTE, 1, 1, None))
     made.ask(Ask(2, MINUTE, 100, 1, None))
     assert len(box.answers) == 1
-    made.overdue("requests:1")
+    made.overdue("requests:1", 0)
+    assert len(box.answers) == 1, "an older recall's alarm"
+    made.overdue("requests:1", 1)
     assert not box.answers[1][1].granted
     made.ask(Ask(2, MINUTE, 100, 1, None))
     assert not box.answers[2][1].granted, "nobody waits twice for a silent worker"

@@ -8,7 +8,7 @@ from sample_bills import START_MS
 
 from waypost.domain.problems import Problem, Refusal
 from waypost.domain.pulse import PulseDelta
-from waypost.store.books import Counter, DataError, StoreSettings
+from waypost.store.books import Counter, DataError, Retention, StoreSettings
 from waypost.store.link import OwnerLink
 from waypost.store.owner import Owner
 
@@ -161,6 +161,18 @@ def test_readings_outlive_the_process_and_are_told_at_the_start(run, folder):
 
     run(story([]))
     run(story([DELTA]))
+
+
+def test_retention_may_change_while_it_runs(run, folder, bills, reader):
+    async def story():
+        owner = Owner(settings(folder), lambda: START_MS)
+        owner.retain(Retention(None, 10))
+        await asyncio.gather(*map(owner.file, bills.some(30)))
+        while reader().counts()["requests"] > 10:
+            await asyncio.sleep(0.01)
+        await owner.close()
+
+    run(story())
 
 
 def test_the_owner_decides_its_own_counters_at_once(run, folder):

@@ -45,7 +45,7 @@ class Crowd(RuleBasedStateMachine):
     # The owner's post.
     def answer(self, ask: Ask, grant: Grant) -> None:
         tally = self.owner._tallies[ask.counter.key]
-        if not grant.granted and not tally.overdue:
+        if ask.amount and not grant.granted and not tally.overdue:
             assert not self.unspent(grant.window), "refused while somebody held some of it"
         self.workers[ask.worker].down.append((ask, grant))
 
@@ -59,7 +59,7 @@ class Crowd(RuleBasedStateMachine):
             total += sum(grant.slice for grant in answers if grant.window == window)
         return total
 
-    def recall(self, worker: int, key: str) -> None:
+    def recall(self, worker: int, key: str, turn: int) -> None:
         self.workers[worker].down.append(key)
 
     def spend(self, worker: Worker, window: int) -> None:
@@ -120,7 +120,9 @@ class Crowd(RuleBasedStateMachine):
 
     @rule()
     def the_owner_waits_no_longer(self) -> None:
-        self.owner.overdue(self.counter.key)
+        tally = self.owner._tallies.get(self.counter.key)
+        if tally is not None:
+            self.owner.overdue(self.counter.key, tally.turn)
 
     @invariant()
     def never_more_than_the_limit(self) -> None:

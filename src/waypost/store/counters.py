@@ -46,13 +46,13 @@ class Post(Protocol):
     """The way to the workers."""
 
     def answer(self, ask: Ask, grant: Grant) -> None: ...
-    def recall(self, worker: int, key: str) -> None: ...
+    def recall(self, worker: int, key: str, turn: int) -> None: ...
 
 
 class Tally:
     """One counter's state within one window."""
 
-    __slots__ = ("awaited", "held", "overdue", "slack", "used", "waiting", "window", "window_seconds")
+    __slots__ = ("awaited", "held", "overdue", "slack", "turn", "used", "waiting", "window", "window_seconds")
 
     def __init__(self, window: int, window_seconds: int) -> None:
         self.window = window
@@ -66,6 +66,8 @@ class Tally:
         """Workers whose slices were called back and have not answered."""
         self.overdue = False
         """They were waited for long enough."""
+        self.turn = 0
+        """Counts the recalls, so that a late alarm does not end a newer one."""
         self.waiting: list[Ask] = []
         """Asks that were not enough for until those have answered."""
 
@@ -117,8 +119,9 @@ class Counters:
             return
         tally.waiting.append(ask)
         tally.awaited |= holders
+        tally.turn += bool(holders)
         for worker in holders:
-            self._post.recall(worker, ask.counter.key)
+            self._post.recall(worker, ask.counter.key, tally.turn)
 
     def returned(self, worker: int, key: str, window: int, amount: int, *, recalled: bool) -> None:
         """A worker gives back what it did not spend (negative: it spent more than it held)."""
@@ -141,10 +144,10 @@ class Counters:
             tally.waiting = [ask for ask in tally.waiting if ask.worker != worker]
             self._heard(tally, worker)
 
-    def overdue(self, key: str) -> None:
-        """Decide without those who have not answered; what they hold counts as used."""
+    def overdue(self, key: str, turn: int) -> None:
+        """Decide without those who have not answered this recall; what they hold counts as used."""
         tally = self._tallies.get(key)
-        if tally is not None and tally.awaited:
+        if tally is not None and tally.awaited and tally.turn == turn:
             tally.overdue = True
             self._decide(tally)
 
@@ -199,6 +202,7 @@ class Counters:
         elif tally.window != window:
             turned, tally = tally, Tally(window, counter.window_seconds)
             tally.waiting, tally.awaited, tally.overdue = turned.waiting, turned.awaited, turned.overdue
+            tally.turn = turned.turn
             self._tallies[counter.key] = tally
         return tally
 

@@ -237,12 +237,12 @@ class Office:
             line, number = ask.note
             line.send(Answer(number, grant))
 
-    def recall(self, worker: int, key: str) -> None:
+    def recall(self, worker: int, key: str, turn: int) -> None:
         """`Post` of Counters."""
         for line in self._lines:
             if line.number == worker:
                 line.send(Recall(key))
-                self._loop.call_later(RECALL_SECONDS_MAX, self._desk.counters.overdue, key)
+                self._loop.call_later(RECALL_SECONDS_MAX, self._desk.counters.overdue, key, turn)
 
     def _hello(self, line: Line, hello: Hello) -> None:
         line.pid = hello.pid

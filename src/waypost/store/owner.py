@@ -9,7 +9,7 @@ from typing import Any
 from waypost.domain.problems import Problem
 from waypost.domain.pulse import PulseDelta
 from waypost.domain.waybill import Waybill
-from waypost.store.books import Change, Counter, StoreSettings, Verdict, ledger_unavailable
+from waypost.store.books import Change, Counter, Retention, StoreSettings, Verdict, ledger_unavailable
 from waypost.store.clock import unix_ms
 from waypost.store.counters import Ask, Counters, Grant
 from waypost.store.listeners import Listeners
@@ -63,6 +63,10 @@ class Owner:
     def on_silent(self, callback: Callable[[int], None]) -> None:
         """Call back with the pid of a worker that did not acknowledge a change within a second: it must be killed."""
         self._office.on_silent = callback
+
+    def retain(self, retention: Retention) -> None:
+        """From now on keep waybills so long."""
+        self._writer.retain(retention)
 
     @property
     def worker_pids(self) -> list[int]:
@@ -189,5 +193,7 @@ class Owner:
         self._saving = self._loop.call_later(SAVE_SECONDS, self._save_readings)
         unsaved = self._shelf.take_unsaved()
         if unsaved and self._broken is None:
-            self._writer.orders.append(Order("pulse.save", {"readings": unsaved}, self._loop.create_future()))
+            done = self._loop.create_future()
+            done.add_done_callback(asyncio.Future.exception)  # lost readings hurt nobody
+            self._writer.orders.append(Order("pulse.save", {"readings": unsaved}, done))
             self._writer.ring()

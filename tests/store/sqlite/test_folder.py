@@ -100,7 +100,8 @@ def test_readers_leave_checkpoints_to_the_writer(connection, folder):
 
 
 def test_files_are_for_this_user_alone(connection, folder):
-    assert stat.S_IMODE((folder / DATABASE).stat().st_mode) == 0o600
+    assert {stat.S_IMODE(file.stat().st_mode) for file in folder.iterdir()} == {0o600}
+    assert len(list(folder.iterdir())) == 4, "data, log, index of the log, lock"
 
 
 def test_a_second_owner_is_told_who_holds_the_folder(connection, folder):
@@ -147,5 +148,13 @@ def test_a_file_that_is_no_database_is_said_in_one_line(folder):
 
 
 def test_a_missing_database_is_said_in_one_line(folder):
-    with pytest.raises(DataError, match="cannot be opened"):
+    with pytest.raises(DataError, match=r"no data in .* yet.*waypost serve"):
         open_reader(folder)
+
+
+def test_a_folder_in_the_databases_place_is_said_in_one_line(folder):
+    (folder / DATABASE).mkdir()
+    lock = FolderLock(folder)
+    lock.take()
+    with pytest.raises(DataError, match="cannot be opened"):
+        open_writer(folder, lock)

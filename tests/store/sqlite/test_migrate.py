@@ -70,7 +70,9 @@ def test_data_of_a_newer_version_is_refused_and_untouched(data, folder):
     assert data_version(data) == 2
 
 
-def test_reading_needs_no_migration(connection, folder):
-    reader = open_reader(folder)
-    assert data_version(reader) == data_version(connection)
-    reader.close()
+@pytest.mark.parametrize(("step", "message"), [(1, "written by a newer Waypost"), (-1, "brings the data forward")])
+def test_data_of_another_version_is_not_read(connection, folder, step, message):
+    open_reader(folder).close()
+    connection.pragma("user_version", data_version(connection) + step)
+    with pytest.raises(DataError, match=message):
+        open_reader(folder)

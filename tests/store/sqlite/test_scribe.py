@@ -80,6 +80,14 @@ def test_a_command_that_fails_takes_nothing_else_with_it(scribe, connection, bil
     assert len(ids(connection)) == 1
 
 
+def test_a_bug_in_a_command_harms_nobody_else(scribe, connection, bills):
+    odd = Order("user.create", {"name": "ada", "preferences": None, "email": "\ud800"}, None)
+    batch = write(scribe, batch_of(bills.some(1), orders=[odd, CREATE]))
+    assert batch.results[0].code in ("internal_error", "invalid_request")
+    assert batch.results[1].name == "ada"
+    assert len(ids(connection)) == 1
+
+
 def test_changes_of_other_processes_are_noticed_once(scribe, folder):
     assert scribe.news() == []
     other = apsw.Connection(str(folder / "waypost.db"))

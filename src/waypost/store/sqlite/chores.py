@@ -43,7 +43,7 @@ class Chores:
         self._pace = pace or Pace()
         self._scribe = scribe
         self._connection = scribe.connection
-        self._retention = retention
+        self.retention = retention
         self._clock_ms = clock_ms
         self._wal_pages = 0
         self._written_at = 0.0
@@ -97,7 +97,7 @@ class Chores:
 
     def _retain(self, now: float) -> None:
         """Delete a few of the oldest waybills; come back at once while there are more."""
-        segments, (age, rows_max) = self._scribe.segments, self._retention
+        segments, (age, rows_max) = self._scribe.segments, self.retention
         before = 0 if age is None else first_number_at(max(0, self._clock_ms() - age * DAY_MS))
         surplus = 0 if rows_max is None else segments.calls - rows_max
         gone, names = delete_oldest(self._connection, before, surplus, DELETE_ROWS)

@@ -14,7 +14,7 @@ from pathlib import Path
 import apsw
 
 from waypost.store.books import DataError
-from waypost.store.sqlite.migrate import migrate
+from waypost.store.sqlite.migrate import migrate, refuse_other_version
 
 DATABASE = "waypost.db"
 LOCK = "owner.lock"
@@ -101,6 +101,7 @@ def _open_writer(folder: Path) -> apsw.Connection:
     refuse_unmended(apsw.sqlite_lib_version())
     path = folder / DATABASE
     try:
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))  # its log gets the same mode
         connection = apsw.Connection(str(path))
         connection.set_busy_timeout(BUSY_MS_MAX)
         for pragma in (
@@ -112,8 +113,9 @@ def _open_writer(folder: Path) -> apsw.Connection:
             "temp_store = MEMORY",
         ):
             connection.execute(f"PRAGMA {pragma}")
-        path.chmod(0o600)
         migrate(connection, path)
+    except OSError as error:
+        raise DataError(f"The data file {path} cannot be opened: {error.strerror}.", "Check its owner.") from None
     except apsw.Error as error:
         raise unusable(path, error) from None
     return connection
@@ -122,6 +124,10 @@ def _open_writer(folder: Path) -> apsw.Connection:
 def open_reader(folder: Path) -> apsw.Connection:
     """A connection that cannot write and never checkpoints."""
     path = folder / DATABASE
+    if not path.exists():
+        raise DataError(
+            f"There is no data in {folder} yet.", "Run `waypost serve` once, or name the folder with --data."
+        )
     try:
         connection = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READWRITE)
         connection.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1)
@@ -129,6 +135,7 @@ def open_reader(folder: Path) -> apsw.Connection:
         connection.execute("PRAGMA wal_autocheckpoint = 0")
         connection.execute("PRAGMA query_only = ON")
         connection.execute("PRAGMA temp_store = MEMORY")
+        refuse_other_version(connection, path)
     except apsw.Error as error:
         raise unusable(path, error) from None
     return connection

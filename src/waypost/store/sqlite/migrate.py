@@ -26,16 +26,31 @@ def migrate(connection: apsw.Connection, path: Path, migrations: list[tuple[int,
     """Apply what is missing. Raises DataError for data of a newer Waypost and for a migration that fails."""
     steps = known_migrations() if migrations is None else migrations
     version, newest = data_version(connection), steps[-1][0]
-    if version > newest:
-        raise DataError(
-            f"The data in {path.parent} is version {version}, written by a newer Waypost; this one knows {newest}.",
-            "Install that newer Waypost again, or restore the backup made before it.",
-        )
+    _refuse_newer(version, newest, path)
     missing = [(number, sql) for number, sql in steps if number > version]
     if missing and version > 0:
         _try_on_copy(connection, path, missing)
     if missing:
         _apply(connection, missing)
+
+
+def refuse_other_version(connection: apsw.Connection, path: Path) -> None:
+    """For those who only read: raise DataError unless the data has exactly this version's shape."""
+    version, newest = data_version(connection), known_migrations()[-1][0]
+    _refuse_newer(version, newest, path)
+    if version < newest:
+        raise DataError(
+            f"The data in {path.parent} is version {version}; this Waypost reads version {newest}.",
+            "Start `waypost serve` with this version once; it brings the data forward.",
+        )
+
+
+def _refuse_newer(version: int, newest: int, path: Path) -> None:
+    if version > newest:
+        raise DataError(
+            f"The data in {path.parent} is version {version}, written by a newer Waypost; this one knows {newest}.",
+            "Install that newer Waypost again, or restore the backup made before it.",
+        )
 
 
 def _apply(connection: apsw.Connection, steps: list[tuple[int, str]]) -> None:

@@ -23,6 +23,7 @@ CALLS: Final = ManyRows("INSERT", "calls", COLUMNS)
 STRANGERS: Final = ManyRows("REPLACE", "strangers", ("slot", "id", "status", "code", "trail"))
 NEXT_SLOT: Final = "SELECT slot + 1 FROM strangers ORDER BY id DESC LIMIT 1"
 TOKEN_PLACE: Final = COLUMNS.index("token_id")
+BUG_FIX: Final = "This is a bug of ours; the operator's log has more."
 BAD_ROW: Final = (apsw.ConstraintError, apsw.TooBigError, OverflowError, TypeError, ValueError)
 
 
@@ -186,6 +187,11 @@ def _run(desk: Desk, order: Order) -> Any:
         return run_command(desk, order.name, order.args)
     except Problem as problem:
         return problem
+    except apsw.Error:
+        raise
+    except Exception as error:
+        log.exception("the command %s went wrong", order.name)
+        return Failed("internal_error", f"The command {order.name} went wrong.", why=str(error), fix=BUG_FIX)
 
 
 def _unwritable(error: Exception) -> Failed:
@@ -193,5 +199,5 @@ def _unwritable(error: Exception) -> Failed:
         "internal_error",
         "The record of this request cannot be written.",
         why=f"{type(error).__name__}: {error}",
-        fix="This is a bug of ours; the operator's log has more.",
+        fix=BUG_FIX,
     )

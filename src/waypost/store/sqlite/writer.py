@@ -18,7 +18,7 @@ from typing import Any, Final, NamedTuple, TypeVar
 import apsw
 
 from waypost.domain.waybill import Waybill
-from waypost.store.books import STRANGERS_MAX, Change, StoreSettings, ledger_unavailable
+from waypost.store.books import STRANGERS_MAX, Change, Retention, StoreSettings, ledger_unavailable
 from waypost.store.sqlite.chores import Chores
 from waypost.store.sqlite.scribe import Batch, Order, Scribe, Sheet
 
@@ -75,6 +75,10 @@ class Writer:
     def start(self) -> None:
         """Begin to write."""
         self._thread.start()
+
+    def retain(self, retention: Retention) -> None:
+        """From now on keep waybills so long."""
+        self._chores.retention = retention
 
     def ring(self) -> None:
         """There is something in the queues."""
