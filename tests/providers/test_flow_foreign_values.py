@@ -104,5 +104,5 @@ def test_any_body_in_one_piece(value: dict, kind: bytes) -> None:
 @given(st.lists(st.binary(min_size=1), max_size=4), st.sampled_from([StreamFlow, WholeFlow]))
 @example([b'{"id":"\xff","created":1,"model":"m","choices":[{"message":{"content":"x"}}]}'], WholeFlow)
 @example([b"data: [" + b"[" * 5000 + b"\n\n"], StreamFlow)
-def test_any_bytes(pieces: list[bytes], kind: type[Flow]) -> None:
+def test_any_bytes_at_all_get_an_end(pieces: list[bytes], kind: type[Flow]) -> None:
     asyncio.run(fed(kind, b"text/event-stream" if kind is StreamFlow else b"application/json", *pieces))
