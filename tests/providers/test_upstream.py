@@ -280,6 +280,19 @@ def test_no_more_connections_are_kept_free_than_the_limit(play) -> None:
     play(scene())
 
 
+def test_a_free_connection_that_ended_leaves_its_place_to_another(play) -> None:
+    async def scene() -> None:
+        limits = UpstreamLimits(idle_connections_max=1)
+        async with raw_server(answers) as server, upstream_of(limits=limits) as upstream:
+            for number in range(3):
+                await ask(upstream, server.address)
+                assert upstream.open_sockets == 1
+                server.lines[number].writer.close()
+                await until(lambda: upstream.open_sockets == 0)
+
+    play(scene())
+
+
 def test_no_more_connections_are_opened_than_the_limit(play) -> None:
     async def scene() -> None:
         async def script(line: Line) -> None:

@@ -196,6 +196,22 @@ def test_whatever_else_a_proxy_answers_is_its_own_failure(play, reply, why) -> N
     play(scene())
 
 
+def test_a_proxy_whose_answer_never_ends_is_left(play) -> None:
+    async def scene() -> None:
+        async def script(line: Line) -> None:
+            await line.request()
+            while True:
+                await line.say(b"HTTP/1.1 200 OK", b"x" * 8192)
+                await turns()
+
+        async with raw_server(script) as proxy, upstream_of(proxy=through(proxy)) as upstream:
+            heard = await ask(upstream, Address("http", "127.0.0.1", 80, allow_private=True))
+            assert heard.code == "proxy"
+            assert "too long" in heard.end.why
+
+    play(scene())
+
+
 def test_a_refused_address_is_followed_by_the_next_checked_one(play) -> None:
     async def scene() -> None:
         asked = []

@@ -139,7 +139,8 @@ def test_an_answer_that_comes_in_pieces_is_handed_on_in_pieces(play) -> None:
 
 
 @pytest.mark.parametrize(
-    "extra", [b"x", b"\r\n", b"\n", answer(b"evil"), b"HTTP/1.1 100 Continue\r\n\r\n", b"\0" * 70000]
+    "extra",
+    [b"x", b"\r\n", b"\n", answer(b"evil"), EMPTY, b"HTTP/1.1 100 Continue\r\n\r\n", b"\0" * 70000],
 )
 @pytest.mark.parametrize("kind", ["length", "chunks", "nothing", "interim heads"])
 def test_bytes_after_a_reply_close_its_connection_and_are_never_told(play, kind, extra) -> None:
@@ -284,6 +285,12 @@ def test_garbage_between_chunks_ends_the_reply_after_what_was_good(play, chunks)
     assert heard.body.startswith(b"good")
 
 
+@pytest.mark.parametrize("kind", ["switching protocols", "switching, without saying to what"])
+def test_a_switch_of_protocols_is_told_as_such(play, kind) -> None:
+    heard, _ = play(replied(REFUSED[kind]))
+    assert "status 101" in heard.end.why
+
+
 def test_why_a_reply_was_refused_says_nothing_that_was_in_it(play) -> None:
     heard, _ = play(replied(OK + b"x-secret\0: sk-hidden\r\n\r\n"))
     assert heard.code == "protocol"
@@ -312,6 +319,22 @@ def test_a_head_may_have_a_hundred_fields_and_no_more(play) -> None:
     for count, code in ((99, "eof"), (100, "too_large")):
         heard, _ = play(replied(OK + b"a: b\r\n" * count + b"content-length: 0\r\n\r\n"))
         assert heard.code == code
+
+
+def test_chunk_extensions_may_add_up_where_a_body_comes_between_them(play) -> None:
+    async def scene() -> None:
+        async def script(line: Line) -> None:
+            await line.request()
+            await line.say(OK + b"transfer-encoding: chunked\r\n\r\n")
+            for _ in range(60):
+                await line.say(b"1;" + b"x" * 1000, b"\r\na\r\n")
+            await line.say(b"0\r\n\r\n")
+
+        async with raw_server(script) as server, upstream_of() as upstream:
+            heard = await ask(upstream, server.address)
+            assert (heard.code, heard.body) == ("eof", b"a" * 60)
+
+    play(scene())
 
 
 @pytest.mark.parametrize(

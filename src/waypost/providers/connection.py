@@ -282,7 +282,7 @@ class Connection(asyncio.Protocol):
 
     def _note(self, error: Exception) -> None:
         if self._finished:
-            self._keeps = False  # bytes after the reply
+            self._keeps = False  # bytes after the reply, whatever they end with
         elif self._fault is None:
             self._fault = f"the provider's reply is not HTTP/1.1: {error}"
 
@@ -356,7 +356,7 @@ class Connection(asyncio.Protocol):
             self.drop()
         elif self._in_body and self._until_eof and exc is None:
             self._finish(exchange, clean=False)
-        elif self._calls > 1 and not self._head_bytes and not exchange.repeats:
+        elif self._calls > 1 and not self._head_bytes:  # a fresh connection has had one call, so this cannot go on
             self.drop()
             exchange.line = None
             self._home.again(exchange)
