@@ -20,16 +20,17 @@ def usage_of(reported: Any) -> Usage | None:
     prompt, completion = reported.get("prompt_tokens"), reported.get("completion_tokens", 0)
     if not _is_count(prompt) or not _is_count(completion):
         return None
-    cached = _detail(reported.get("prompt_tokens_details"), "cached_tokens", prompt)
-    reasoning = _detail(reported.get("completion_tokens_details"), "reasoning_tokens", completion)
+    cached = reasoning = 0
+    if "prompt_tokens_details" in reported:
+        cached = _detail(reported["prompt_tokens_details"], "cached_tokens", prompt)
+    if "completion_tokens_details" in reported:
+        reasoning = _detail(reported["completion_tokens_details"], "reasoning_tokens", completion)
     return Usage(prompt - cached, cached, completion - reasoning, reasoning)
 
 
 def estimate(ask: ChatRequest, words: int) -> Usage:
     """What a call without a believable count came to: about four bytes a prompt token, one token a piece of answer."""
-    return Usage(
-        input=max(1, ask.input_tokens_expected), cached_input=0, output=words, reasoning=0, estimated=True
-    )
+    return Usage(input=max(1, ask.input_tokens_expected), cached_input=0, output=words, reasoning=0, estimated=True)
 
 
 def words_in(text_bytes: int) -> int:

@@ -142,7 +142,7 @@ def upstream_body(
     fields["model"] = native_id
     if ask.stream:
         fields["stream_options"] = _stream_options_with_usage(fields.get("stream_options"))
-    if ask.needs & STRUCTURED and "response_format" in fields:
+    if "response_format" in fields and ask.needs & STRUCTURED:
         fields["response_format"] = reshaped(fields["response_format"], schema_shape)
     for name in drop_fields:
         fields.pop(name, None)

@@ -7,6 +7,7 @@ client untouched, so the common case must cost next to nothing: `plain_frames` l
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -142,11 +143,11 @@ def plain_frames(run: bytes) -> int:
     body = run[6:-2]
     if b"\n" in body:
         glimpses = _glimpse(run)
-        return len(glimpses) if glimpses and all(map(_is_plain, glimpses)) else 0
+        return len(glimpses) if _plain(glimpses) == len(glimpses) else 0
     try:
         if not body.isascii():
             body.decode()
-        return 1 if _is_plain(_glimpse_one(body)) else 0
+        return _plain((_glimpse_one(body),))
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return 0
 
@@ -155,13 +156,12 @@ def leading_plain(run: bytes) -> tuple[int, bytes, bytes]:
     """The plain frames at the start of a run, how many and which, and the rest from the first that needs a look."""
     end = len(run) - len(DONE_FRAME) if run.endswith(DONE_FRAME) else len(run)
     glimpses = _glimpse(run[:end])
-    plain = next((at for at, glimpse in enumerate(glimpses) if not _is_plain(glimpse)), len(glimpses))
-    if plain == len(glimpses):
-        return (plain, run[:end], run[end:]) if plain else (0, b"", run)
-    start = 0
-    for _ in range(plain):
-        start = run.index(b"\n\n", start) + 2
-    return plain, run[:start], run[start:]
+    plain = _plain(glimpses)
+    if plain == 0:
+        return 0, b"", run
+    for _ in range(len(glimpses) - plain):  # nearly always two: the finish reason and the usage
+        end = run.rindex(b"\n\n", 0, end - 2) + 2
+    return plain, run[:end], run[end:]
 
 
 def _glimpse(run: bytes) -> list[Glimpse]:
@@ -176,11 +176,12 @@ def _glimpse(run: bytes) -> list[Glimpse]:
         return []
 
 
-def _is_plain(glimpse: Glimpse) -> bool:
-    if glimpse.usage is not None or glimpse.error is not None:
-        return False
-    if glimpse.choices:
-        for choice in glimpse.choices:
+def _plain(glimpses: Sequence[Glimpse]) -> int:
+    """How many of them come before the first that needs a look."""
+    for at, glimpse in enumerate(glimpses):
+        if glimpse.usage is not None or glimpse.error is not None:
+            return at
+        for choice in glimpse.choices or ():
             if choice.finish_reason is not None:
-                return False
-    return True
+                return at
+    return len(glimpses)
