@@ -12,9 +12,11 @@ import getpass
 import logging
 import os
 import re
+import resource
 import signal
 import socket
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
@@ -33,6 +35,7 @@ from waypost.store.reader import Reader
 log = logging.getLogger("waypost")
 WATCH_SECONDS = 1.0
 BACKLOG = 4096
+OPEN_FILES_MAX = 65_536
 LOST_COMMIT_EXIT = 75
 INTERRUPTED_EXIT = 130
 FIRST_NAME = "first"
@@ -68,6 +71,15 @@ class Ready(NamedTuple):
     """What the door shows, where it speaks TLS."""
     workers: int
     notes: tuple[str, ...]
+
+
+def allow_open_files() -> None:
+    """As many as the system lets us have: a stream takes two, and 1,024 is what many systems give who does not ask."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = OPEN_FILES_MAX if hard == resource.RLIM_INFINITY else min(hard, OPEN_FILES_MAX)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        with suppress(OSError, ValueError):  # the system may know a limit that it does not tell
+            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 def bind(host: str, port: int) -> socket.socket:
@@ -197,6 +209,7 @@ class Crew:
         """Serve until SIGTERM or SIGINT; gives the exit code. Raises StartError, DataError, SettingsError."""
         settings = self._settings
         gc.disable()  # what is loaded now stays: looking through it again and again would triple the start
+        allow_open_files()
         pepper = open_folder(settings.data_folder)
         sock = bind(settings.server.host, settings.server.port)
         owner = Owner(store_settings(settings))

@@ -16,9 +16,7 @@ from wayside import Road, chat, endpoint_row, get, road, spoken
 
 from waypost.practice.faults import FAULTS
 
-pytestmark = (
-    pytest.mark.keeps_sockets
-)  # the router's free connections to the providers, which live as long as the module
+pytestmark = pytest.mark.keeps_sockets  # the router keeps its free connections to the providers
 
 AT_ONCE = 8
 """Calls under way at the same time."""

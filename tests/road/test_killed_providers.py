@@ -10,9 +10,7 @@ import pytest
 from wayside import MODEL, Road, chat, endpoint_row, get, post, road, soon, spoken
 from wire_site import within
 
-pytestmark = (
-    pytest.mark.keeps_sockets
-)  # the router's free connections to the providers, which live as long as the module
+pytestmark = pytest.mark.keeps_sockets  # the router keeps its free connections to the providers
 
 PREFERRED = f"{MODEL}:preferred"
 SLUGS = ("alpha", "beta", "gamma")

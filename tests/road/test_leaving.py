@@ -16,9 +16,7 @@ import pytest
 from wayside import MODEL, Road, chat, endpoint_row, get, post, road, soon
 from wire_site import Client, within
 
-pytestmark = (
-    pytest.mark.keeps_sockets
-)  # the router's free connections to the providers, which live as long as the module
+pytestmark = pytest.mark.keeps_sockets  # the router keeps its free connections to the providers
 
 UPSTREAM_CLOSED_SECONDS_MAX = 0.1
 SOCKETS_RELEASED_SECONDS_MAX = 2.0
