@@ -12,8 +12,9 @@ from typing import Any
 import pytest
 from rawserver import Heard, Line, answer, answers, ask, call, raw_server, send, turns, upstream_of
 
+from waypost.providers.connection import Connection
 from waypost.providers.pool import ASK_KERNEL_AFTER_SECONDS
-from waypost.providers.upstream import Address, Upstream, UpstreamLimits
+from waypost.providers.upstream import Address, Exchange, Upstream, UpstreamLimits
 
 
 def test_a_second_call_uses_the_same_connection(play) -> None:
@@ -441,6 +442,40 @@ def test_a_sink_that_raises_harms_nobody_else(play) -> None:
     play(scene())
 
 
+def test_when_close_returns_the_sockets_are_closed(play) -> None:
+    async def scene() -> None:
+        async def script(line: Line) -> None:
+            await line.request()
+            await line.until_left()
+
+        async with raw_server(answers) as free, raw_server(script) as busy:
+            before = sockets()
+            upstream = Upstream()
+            await ask(upstream, free.address)
+            heard = send(upstream, busy.address)
+            await until(lambda: len(busy.lines) == 1)
+            assert sockets() == before + 4
+            await upstream.close()
+            assert sockets() == before + 2  # the server's ends
+            assert heard.code == "connect"
+
+    play(scene())
+
+
+def test_a_connection_that_dies_before_its_first_call_loses_that_call(play) -> None:
+    async def scene() -> None:
+        async with raw_server(answers) as server, upstream_of() as upstream:
+            connection = Connection(server.address, upstream, UpstreamLimits())
+            dialing = asyncio.create_task(upstream._dialer.dial(connection, 5.0))
+            (await dialing).drop()
+            heard = Heard()
+            upstream._dialed(Exchange(server.address, *call(), heard, 5.0), dialing)
+            assert heard.code == "reset"
+            assert "before it was asked" in heard.end.why
+
+    play(scene())
+
+
 # Back-pressure and uploads.
 
 
@@ -591,15 +626,6 @@ def test_a_finished_connection_is_not_kept_alive_by_its_own_parser(play) -> None
 
 
 def test_no_socket_is_left_whenever_a_call_is_cancelled(play) -> None:
-    def sockets() -> int:
-        count = 0
-        for name in os.listdir("/dev/fd"):  # noqa: PTH208 (Path would stat each of them)
-            try:
-                count += stat.S_ISSOCK(os.fstat(int(name)).st_mode)
-            except OSError:
-                continue
-        return count
-
     async def scene() -> None:
         async def script(line: Line) -> None:
             await line.request()
@@ -628,3 +654,14 @@ async def until(condition: Any, seconds_max: float = 5.0) -> None:
 def test_an_address_is_written_as_people_read_it() -> None:
     assert Address("https", "::1", 443, allow_private=False).shown == "[::1]:443"
     assert Address("https", "api.test", 443, allow_private=False).shown == "api.test:443"
+
+
+def sockets() -> int:
+    """How many sockets this process has."""
+    count = 0
+    for name in os.listdir("/dev/fd"):  # noqa: PTH208 (Path would stat each of them)
+        try:
+            count += stat.S_ISSOCK(os.fstat(int(name)).st_mode)
+        except OSError:
+            continue
+    return count
