@@ -165,7 +165,7 @@ async def _carry(call: Call, house: House) -> None:
 async def _deliver(call: Call, house: House, flow: Flow, ask: ChatRequest) -> None:
     bill = call.bill
     bill.served_by = flow.candidate.provider.slug
-    bill.first_word_ms = _elapsed_ms(call, house)
+    bill.first_word_ms = _elapsed_ms(call, house) if ask.stream else None
     if house.keep_bodies:
         call.keep()
     if ask.stream:

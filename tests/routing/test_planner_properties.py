@@ -127,6 +127,10 @@ def everybody_is_there_once(roads, plan, one, who) -> None:
     pin = one.tag or who.user.preferences.default_policy
     if pin not in POLICIES and pin not in expected:
         expected.append(pin)
+    if pin == "preferred":
+        expected += [
+            slug for slug in who.user.preferences.order if slug in roads.catalogue.providers and slug not in expected
+        ]
     assert sorted(seen) == sorted(expected)
     assert {e.reason for e in plan.excluded} <= REASONS
 

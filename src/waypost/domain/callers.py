@@ -72,7 +72,7 @@ class User:
     operator: bool = False
     """Sees every request and the unknown callers."""
     created_at: int = 0
-    preferences: Preferences = Preferences()
+    preferences: Preferences = field(default_factory=Preferences)
 
 
 @dataclass(frozen=True, slots=True)

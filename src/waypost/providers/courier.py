@@ -22,6 +22,9 @@ from waypost.providers.whole import WholeFlow
 
 SERVED = Blame.SERVED
 FAILURE = Blame.FAILURE
+STREAMED_TOKENS_MIN = 8
+WHOLE_TOKENS_MIN = 32
+"""Shorter answers teach nothing about an endpoint's output speed."""
 FREE_TRIES = 2
 """The first try, and a call's first failover."""
 
@@ -119,7 +122,9 @@ class Courier:
         if end.code is not None:
             attempt.code = end.code
             attempt.why = end.why
-        first_ms = attempt.first_word_ms
+        first_ms = attempt.first_word_ms or 0.0
+        # A short answer says more about the way to the provider than about its speed.
+        told = output_tokens if output_tokens >= (STREAMED_TOKENS_MIN if flow.stream else WHOLE_TOKENS_MIN) else 0
         self._health.ended(
             flow.candidate.endpoint.key,
             CallResult(
@@ -127,8 +132,8 @@ class Courier:
                 end.why,
                 None,
                 first_ms if flow.stream else None,
-                output_tokens,
-                attempt.ms - first_ms if flow.stream and first_ms is not None else attempt.ms,
+                told,
+                attempt.ms - first_ms if flow.stream else attempt.ms,
             ),
         )
 

@@ -298,13 +298,13 @@ class Flow(ABC):
         """A deadline has passed, or would have without the words that came since: end, or say when to look again."""
         if self.stage < HELD:
             seconds = now - self._began
-            self._refuse(Verdict("provider_timeout", f"no word within {seconds:.0f} s", status=self.attempt.status))
+            self._refuse(Verdict("provider_timeout", f"no word within {seconds:.3g} s", status=self.attempt.status))
         elif now >= self._call_ends:
-            self._break("upstream_error", f"the call took longer than {self._deadlines.call_seconds_max:.0f} s")
+            self._break("upstream_error", f"the call took longer than {self._deadlines.call_seconds_max:g} s")
         elif self.stage != ENDED:
             silent = 0.0 if self._paused else now - self._heard
             if silent >= self._deadlines.silence_seconds_max:
-                self._break("upstream_error", f"the provider was silent for {silent:.0f} s")
+                self._break("upstream_error", f"the provider was silent for {silent:.3g} s")
             else:
                 self._look_again(now - silent)
 

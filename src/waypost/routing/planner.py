@@ -141,10 +141,18 @@ class Planner:
                 peers.append(vitals)
         if resolved.pin is not None and all(endpoint.provider != resolved.pin for endpoint in model.endpoints):
             excluded.insert(0, _no_such_model(resolved.pin, model))
+        if resolved.policy == "preferred":
+            excluded[:0] = [_no_such_model(slug, model) for slug in self._without(model, caller)]
         rank = POLICIES.get(resolved.policy, named)
         wish = Wish(order=caller.user.preferences.order)
         deadlines = model.deadlines or self._settings.deadlines
         return Shortlist(Heading(model.id, resolved.policy, rank, wish, deadlines), left, excluded, peers)
+
+    def _without(self, model: Model, caller: Caller) -> list[str]:
+        """Providers that the caller prefers and that do not run this model: why `preferred` took none of them."""
+        running = {endpoint.provider for endpoint in model.endpoints}
+        order = caller.user.preferences.order
+        return [slug for slug in order if slug in self.catalogue.providers and slug not in running]
 
     def _resolve(self, ask: ChatRequest, caller: Caller) -> Resolved:
         if ask.pinned is not None:

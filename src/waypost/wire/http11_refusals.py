@@ -8,7 +8,12 @@ from waypost.wire.http11_messages import HttpLimits
 
 def bad_request(message: str, why: str) -> Problem:
     """A refusal of something that is not HTTP/1.1 as we read it."""
-    return Refusal("bad_request", message, why=why, fix="Send the request with a current HTTP client library.")
+    return Refusal(
+        "bad_request",
+        message,
+        why=why,
+        fix="Look for a line break inside a header (a token copied with its new line); else use a current HTTP client.",
+    )
 
 
 def uri_too_long(limits: HttpLimits) -> Problem:
