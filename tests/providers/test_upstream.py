@@ -13,7 +13,6 @@ import pytest
 from rawserver import Heard, Line, answer, answers, ask, call, raw_server, send, turns, upstream_of
 
 from waypost.providers.connection import Connection
-from waypost.providers.pool import ASK_KERNEL_AFTER_SECONDS
 from waypost.providers.upstream import Address, Exchange, Upstream, UpstreamLimits
 
 
@@ -107,7 +106,6 @@ def test_a_connection_that_ends_or_speaks_unasked_is_seen_before_the_loop_sees_i
     async def scene() -> None:
         async with raw_server(answers) as server, upstream_of() as upstream:
             await ask(upstream, server.address)
-            await asyncio.sleep(ASK_KERNEL_AFTER_SECONDS * 1.5)
             sock = server.lines[0].writer.get_extra_info("socket")
             copy = socket.socket(fileno=os.dup(sock.fileno()))
             copy.send(late) if late else copy.shutdown(socket.SHUT_WR)

@@ -69,14 +69,12 @@ class Connection(asyncio.Protocol):
         "_transport",
         "_until_eof",
         "address",
-        "idle_since",
         "idle_until",
         "on_body",
     )
 
     def __init__(self, address: Address, home: Home, limits: UpstreamLimits) -> None:
         self.address = address
-        self.idle_since = 0.0
         self.idle_until = 0.0
         self._home = home
         self._limits = limits
@@ -178,8 +176,10 @@ class Connection(asyncio.Protocol):
             return  # cancelled by its sink
         if self._finished:
             self._finish(exchange, clean=self._ends_cleanly(data, size, starts=starts))
+        elif size and self._fault is None:
+            self._stray_bytes = 0
         else:
-            self._go_on(data, size)
+            self._go_on(data)
 
     def eof_received(self) -> None:
         self._ended(None)
@@ -286,12 +286,10 @@ class Connection(asyncio.Protocol):
         elif self._fault is None:
             self._fault = f"the provider's reply is not HTTP/1.1: {error}"
 
-    def _go_on(self, data: bytes, size: int) -> None:
-        """The reply is not complete; `size` bytes of this piece were body."""
+    def _go_on(self, data: bytes) -> None:
+        """The reply is not complete, and nothing of this piece was body, or it broke a rule."""
         if self._fault is not None:
             self.lose(Trouble("protocol", self._fault))
-        elif size:
-            self._stray_bytes = 0
         elif not self._in_body:
             self._tail = (self._tail + data)[-3:]
             self._heads = 0

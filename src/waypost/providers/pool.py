@@ -9,9 +9,6 @@ from waypost.providers.addresses import Address
 from waypost.providers.connection import Connection
 
 TICK_SECONDS: Final = 0.5
-ASK_KERNEL_AFTER_SECONDS: Final = 0.05
-"""A connection that was freed more recently is taken as the loop knows it: asking costs a tenth of a call, and a call
-on one that died in between is sent again."""
 
 
 class Pool:
@@ -30,9 +27,7 @@ class Pool:
         while idle:
             connection, _ = idle.popitem()
             self.count -= 1
-            now = 0.0 if self._loop is None else self._loop.time()
-            rested = now - connection.idle_since > ASK_KERNEL_AFTER_SECONDS
-            if now < connection.idle_until and (connection.silent() if rested else not connection.closed):
+            if self._loop is not None and self._loop.time() < connection.idle_until and connection.silent():
                 return connection
             connection.drop()
         return None
@@ -45,8 +40,7 @@ class Pool:
         loop = self._loop
         if loop is None:
             loop = self._loop = asyncio.get_running_loop()
-        connection.idle_since = loop.time()
-        connection.idle_until = connection.idle_since + seconds
+        connection.idle_until = loop.time() + seconds
         idle = self._idle.get(connection.address)
         if idle is None:
             idle = self._idle[connection.address] = {}
