@@ -120,6 +120,18 @@ def test_a_long_log_presses_even_when_others_wait(scribe, clock, bills):
     write(scribe, bills.some(2000))
     assert chores.pressing
     chores.step()
+    assert not chores.pressing
+
+
+def test_retention_presses_when_nobody_ever_rests(scribe, connection, clock, bills):
+    write(scribe, bills.some(DELETE_ROWS + 300))
+    chores = Chores(scribe, Retention(None, 100), clock, Pace(retention_seconds=60.0, retention_late_seconds=0.1))
+    assert not chores.pressing
+    time.sleep(0.15)
+    assert chores.pressing
+    while chores.pressing:
+        chores.step()
+    assert count(connection) == 100
 
 
 def test_trouble_is_waited_out_and_what_is_known_is_read_again(scribe, connection, clock, bills, folder):

@@ -30,6 +30,8 @@ class Pace(NamedTuple):
     checkpoint_quiet_seconds: float = 5.0
     tail_forced: int = 32_768
     retention_seconds: float = 10.0
+    retention_late_seconds: float = 60.0
+    """So long after it was due, retention goes on although others wait."""
     used_seconds: float = 10.0
     trouble_seconds: float = 5.0
 
@@ -47,7 +49,7 @@ class Chores:
         self._clock_ms = clock_ms
         self._wal_pages = 0
         self._written_at = 0.0
-        self._retain_at = 0.0
+        self._retain_at = time.monotonic()
         self._used_at = 0.0
         self._rest_until = 0.0
         self._written_uses: dict[int, int] = {}
@@ -57,8 +59,14 @@ class Chores:
     def pressing(self) -> bool:
         """Something must be done although others wait, or lists and the log file would grow without bound."""
         return (
-            self._scribe.segments.tail > self._pace.tail_forced or self._wal_pages > self._pace.checkpoint_pages_forced
+            self._log_is_long
+            or self._scribe.segments.tail > self._pace.tail_forced
+            or time.monotonic() > self._retain_at + self._pace.retention_late_seconds
         )
+
+    @property
+    def _log_is_long(self) -> bool:
+        return self._wal_pages > self._pace.checkpoint_pages_forced
 
     def step(self) -> bool:
         """Do the next thing that is due; whether there was one."""
@@ -75,12 +83,17 @@ class Chores:
             return False
 
     def finish(self) -> None:
-        """Before closing: what must not be forgotten."""
-        self._note_uses(0)
+        """Before closing: what should not be forgotten."""
+        try:
+            self._note_uses(0)
+        except apsw.Error as error:
+            log.warning("when tokens were last used could not be written: %s", error)
 
     def _step(self, now: float) -> bool:
         segments = self._scribe.segments
-        if segments.build_due:
+        if self._log_is_long:
+            self._checkpoint()
+        elif segments.build_due:
             segments.build()
         elif segments.mend_due:
             segments.mend()
