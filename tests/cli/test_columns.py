@@ -86,6 +86,11 @@ def test_the_widest_column_gives_way_first() -> None:
     assert lines[1] == "a" * 20 + "  " + "b" * 21 + "…"
 
 
+def test_a_column_can_be_wider_than_what_is_in_it() -> None:
+    columns = (Column("A", lambda item: item, wide=6), Column("B", lambda item: item, right=True, wide=4))
+    assert table(Screen("human"), ["x"], columns) == ["A          B", "x          x"]
+
+
 def test_wide_and_combining_characters_count_as_they_show() -> None:
     assert [width("abc"), width("日本"), width("e\u0301"), width("👩\u200d🚀")] == [3, 4, 1, 4]
     assert cut("日本語", 4) == "日…"

@@ -6,7 +6,7 @@ import json
 import socket
 import ssl
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from typing import Any, NamedTuple
 
@@ -37,11 +37,28 @@ def streamed(*events: Any, lines: Sequence[str] = (), done: bool = True) -> byte
 @contextmanager
 def played(*replies: bytes, tls: ssl.SSLContext | None = None) -> Iterator[Played]:
     """Serve the replies in turn, the last one again and again."""
+    waiting = list(replies)
+    with answering(lambda _: waiting.pop(0) if len(waiting) > 1 else waiting[0], tls) as server:
+        yield server
+
+
+@contextmanager
+def played_at(**documents: Any) -> Iterator[Played]:
+    """Serve a JSON document at each path, written with `_` for `/`; 404 elsewhere."""
+    bodies = {"/" + name.replace("_", "/"): reply(document) for name, document in documents.items()}
+    missing = reply({"error": "Not Found"}, "404 Not Found")
+    with answering(lambda request: bodies.get(request.split()[1].decode().partition("?")[0], missing)) as server:
+        yield server
+
+
+@contextmanager
+def answering(answer: Callable[[bytes], bytes], tls: ssl.SSLContext | None = None) -> Iterator[Played]:
+    """Serve what a function says of each request."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         scheme = "https" if tls else "http"
         server = Played(f"{scheme}://127.0.0.1:{listener.getsockname()[1]}", [])
         stop = threading.Event()
-        thread = threading.Thread(target=_play, args=(listener, stop, replies, server.asked, tls))
+        thread = threading.Thread(target=_play, args=(listener, stop, answer, server.asked, tls))
         thread.start()
         try:
             yield server
@@ -56,7 +73,7 @@ def played(*replies: bytes, tls: ssl.SSLContext | None = None) -> Iterator[Playe
 def _play(
     listener: socket.socket,
     stop: threading.Event,
-    replies: Sequence[bytes],
+    answer: Callable[[bytes], bytes],
     asked: list[bytes],
     tls: ssl.SSLContext | None,
 ) -> None:
@@ -70,7 +87,7 @@ def _play(
                 line = tls.wrap_socket(sock, server_side=True) if tls else sock
                 with line:
                     asked.append(_request(line))
-                    line.sendall(replies[min(len(asked), len(replies)) - 1])
+                    line.sendall(answer(asked[-1]))
 
 
 def _request(line: socket.socket) -> bytes:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from typing import Any, Final
 
 NANO: Final = 1_000_000_000
@@ -26,9 +27,7 @@ def decimals(value: float | None) -> str:
         return UNKNOWN
     if value == 0 or abs(value) >= 1:
         return f"{value:,.2f}"
-    text = f"{value:.3g}"
-    if "e" in text:
-        text = f"{value:.12f}".rstrip("0")
+    text = format(Decimal(f"{value:.3g}"), "f")
     return text if len(text.partition(".")[2]) > 1 else f"{value:.2f}"
 
 

@@ -73,7 +73,10 @@ def table(screen: Screen, items: Sequence[Any], columns: Sequence[Column]) -> li
     """The lines of a table: a heading, and a line for each object."""
     columns = [one for one in columns if not one.optional or any(one.value(item) not in (None, "") for item in items)]
     cells = [[plain(column.shown(column.value(item))) for column in columns] for item in items]
-    widths = [max(width(column.title), *(width(row[place]) for row in cells)) for place, column in enumerate(columns)]
+    widths = [
+        max(width(column.title), column.wide, *(width(row[place]) for row in cells))
+        for place, column in enumerate(columns)
+    ]
     _narrow(widths, columns, screen.width)
     heading = _line([column.title for column in columns], widths, columns)
     return [screen.dim(heading), *(_line(row, widths, columns, screen) for row in cells)]

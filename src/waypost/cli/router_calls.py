@@ -68,6 +68,7 @@ class Router:
                 raise _problem(self._read(response), response)
             yield response
         finally:
+            response.close()  # where the reply ends with the connection, the socket is the response's
             connection.close()
 
     def read_some(self, response: http.client.HTTPResponse) -> bytes:
@@ -87,6 +88,7 @@ class Router:
         try:
             text = self._read(response)
         finally:
+            response.close()
             connection.close()
         if response.status != 200:
             raise _problem(text, response)
@@ -103,6 +105,7 @@ class Router:
         if response.status == 401 and response.headers.get("x-error-code") in STALE_TOKEN and self._secret:
             renewed = self._token.renew(self._secret)
             if renewed is not None:
+                response.close()
                 connection.close()
                 self._secret = renewed
                 return self._send(method, path, body, headers, seconds_max)
