@@ -20,7 +20,7 @@ LINES = (
     ("explain", "practice/parrot:fastest", "--tools", "--format", "human"),
     ("requests", "list", "--format", "human"),
 )
-COLUMNS = 146
+COLUMNS = 160
 ROW, TOP, LEFT, LETTER = 19, 44, 20, 7.85
 STYLE = """
   .frame { fill: #f7f7f5; stroke: #d8d8d2 } text { font: 13px ui-monospace, Menlo, Consolas, monospace; fill: #24292f }
