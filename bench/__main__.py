@@ -5,113 +5,170 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import statistics
-import subprocess
+import resource
+import signal
 import sys
 import tempfile
-import time
+from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-from bench import targets
-from bench.targets import Target
+from bench import cores, grown, machine, processes, targets, work
+from bench.figures import bottlenecks, figures
+from bench.peers import PEERS
+from bench.report import DOCUMENT, Report, as_markdown, as_text, with_section
+from bench.targets import Nginx, Recipe, Running, TargetFailed, Waypost
+from bench.work import Row, Stage
 
-CALLS = {"whole": 20_000, "burst": 6_000, "paced": 1_000}
-CONNECTIONS = {"whole": 64, "burst": 64, "paced": 100}
-GATEWAY_CPU, LOAD_CPU = 0, 1
+SECTIONS = ("starts", *work.SECONDS, *work.STEADY, "growth")
+OPEN_FILES = 65_536
 
 
 def main() -> None:
-    """Measure, print, and write JSON."""
-    parser = argparse.ArgumentParser(prog="./dev bench", description=__doc__)
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--scale", type=float, default=1.0, help="share of the usual number of calls")
-    parser.add_argument("--only", default="whole,burst,paced", help="kinds of work, with commas")
-    parser.add_argument("--unpinned", action="store_true", help="let everything run on any core")
-    parser.add_argument("--json", type=Path, help="write the figures here")
-    given = parser.parse_args()
-    gateway_cpu, load_cpu = (None, None) if given.unpinned else (GATEWAY_CPU, LOAD_CPU)
-    with ExitStack() as stack:
-        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="waypost-bench-")))
-        stack.enter_context(targets.upstream(load_cpu))
-        gateways = [
-            stack.enter_context(targets.nginx(folder, gateway_cpu)),
-            stack.enter_context(targets.waypost(folder, gateway_cpu)),
-        ]
-        rows = [row for kind in given.only.split(",") for row in saturated(kind, gateways, given, load_cpu)]
-    report(rows)
+    """Measure, print, and write."""
+    given = arguments().parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    raise_open_files()
+    try:
+        report = measured(given)
+    except TargetFailed as failed:
+        raise SystemExit(f"./dev bench: {failed}") from None
+    print(as_text(report))
     if given.json:
-        given.json.write_text(json.dumps(rows, indent=1))
+        given.json.write_text(json.dumps(as_json(report), indent=1) + "\n")
+    if given.write:
+        write(report, section_name(given))
 
 
-def saturated(
-    kind: str, gateways: list[Target], given: argparse.Namespace, load_cpu: int | None
-) -> list[dict[str, Any]]:
-    """Rounds of one kind of work, the gateways in turn."""
-    rows = []
-    calls = max(200, int(CALLS[kind] * given.scale))
-    for number in range(given.rounds):
-        for gateway in gateways:
-            before = gateway.cpu_seconds()
-            result = load(gateway, kind, calls, CONNECTIONS[kind], load_cpu)
-            used = gateway.cpu_seconds() - before
-            row = {"kind": kind, "round": number, "gateway": gateway.name, "cpu_us": used / calls * 1e6}
-            rows.append(row | {"memory_mb": gateway.memory_mb()} | result)
-            print(f"  {kind} {gateway.name} {row['cpu_us']:.0f} µs {result['calls_per_second']:.0f}/s", file=sys.stderr)
-            time.sleep(0.3)
+def arguments() -> argparse.ArgumentParser:
+    """What can be given."""
+    parser = argparse.ArgumentParser(prog="./dev bench", description=__doc__)
+    say = parser.add_argument
+    say("--rounds", type=int, default=5, metavar="N", help="rounds of everything; the medians count  [default: 5]")
+    say("--scale", type=float, default=1.0, metavar="X", help="share of the usual time, streams and sizes")
+    say("--only", type=sections, default=SECTIONS, metavar="A,B", help=f"sections, of {','.join(SECTIONS)}")
+    say("--unpinned", action="store_true", help="let everything run on any core")
+    say("--workers", type=int, default=1, metavar="N", help="serving processes, of Waypost and of nginx")
+    say("--full", action="store_true", help="growth with 10,000,000 waybills: some GB and minutes more")
+    say("--peers", action="store_true", help="beside other gateways too, from PyPI and npm: a GB and minutes more")
+    say("--without-nginx", action="store_true", help="measure Waypost alone; then there are no ratios")
+    say("--folder", type=Path, metavar="DIR", help="where the data lies for the time of the run: the disk to measure")
+    say("--json", type=Path, metavar="FILE", help="write all that was seen")
+    say("--write", action="store_true", help="write the tables into docs/performance.md")
+    return parser
+
+
+def sections(text: str) -> tuple[str, ...]:
+    """Names with commas. Raises ArgumentTypeError."""
+    names = tuple(text.split(","))
+    for name in names:
+        if name not in SECTIONS:
+            raise argparse.ArgumentTypeError(f"no section {name!r}; there are {', '.join(SECTIONS)}")
+    return names
+
+
+def raise_open_files() -> None:
+    """A thousand streams are two thousand sockets in a gateway; its soft limit is ours."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = OPEN_FILES if hard == resource.RLIM_INFINITY else min(hard, OPEN_FILES)
+    if soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+
+
+def measured(given: argparse.Namespace) -> Report:
+    """The whole run."""
+    nginx = None if given.without_nginx else targets.nginx_program(os.pathsep.join(targets.NGINX_FOLDERS))
+    layout = cores.layout(cores.available(), given.workers, pinned=not given.unpinned)
+    about, notes = machine.described(nginx), machine.restless()
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="waypost-bench-", dir=given.folder)))
+        upstream = stack.enter_context(targets.canned(folder, layout.upstream))
+        stage = Stage(folder, layout, upstream, given.rounds, given.scale, {})
+        rows = seen(given, stage, nginx)
+    notes += [note for note in (layout.note, processes.NOTE) if note]
+    notes += [f"{name}, {kind}: {why}" for (name, kind), why in stage.failures.items()]
+    count = len(cores.available())
+    notes += bottlenecks(rows, pinned=layout.pinned, load_shares=layout.load_shares, cores=count)
+    return Report(title(given, about, layout), figures(rows, pinned=layout.pinned), rows, notes)
+
+
+def seen(given: argparse.Namespace, stage: Stage, nginx: str | None) -> list[Row]:
+    """The sections that were asked for, one after another."""
+    place, rows = stage.layout.gateway, []
+    settings = targets.waypost_settings(stage.upstream.port, work.KINDS)
+    floor = (
+        [Recipe("nginx", Nginx(nginx, stage.folder, stage.upstream.port, place, given.workers).start)] if nginx else []
+    )
+    if "starts" in given.only:
+        rows += work.starts(stage, floor, lambda folder: Waypost(folder, settings, place, given.workers))
+    with ExitStack() as stack:
+        ours = Recipe("waypost", Waypost(stage.folder / "waypost", settings, place, given.workers).start)
+        gateways = [stack.enter_context(recipe.start()) for recipe in (*floor, ours)]
+        peers = at_peers(stage, stack, rows) if given.peers else []
+        for kind in work.SECONDS:
+            rows += work.saturated(stage, kind, [*gateways, *peers]) if kind in given.only else []
+        for section in work.STEADY:
+            rows += work.steady(stage, section, [stage.upstream, *gateways]) if section in given.only else []
+    if "growth" in given.only:
+        rows += work.growth(stage, grown.FULL if given.full else grown.MANY)
     return rows
 
 
-def load(gateway: Target, kind: str, calls: int, connections: int, cpu: int | None, **more: Any) -> dict[str, Any]:
-    """Run the load as a process of its own."""
-    body = {
-        "model": f"bench/{kind}",
-        "messages": [{"role": "user", "content": "x" * 900}],
-        "stream": kind != "whole",
-    }
-    order = {
-        "host": "127.0.0.1",
-        "port": gateway.port,
-        "path": gateway.path(kind),
-        "body": body,
-        "headers": gateway.headers,
-        "connections": connections,
-        "calls": calls,
-        **more,
-    }
-    process = targets.pinned([sys.executable, "-m", "bench.load"], cpu, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
-    out, _ = process.communicate(json.dumps(order).encode(), timeout=600)
-    result: dict[str, Any] = json.loads(out)
-    if result["bad"]:
-        raise SystemExit(f"{gateway.name} answered {result['bad']} to {kind}")
-    return result
+def at_peers(stage: Stage, stack: ExitStack, rows: list[Row]) -> list[Running]:
+    """The peers that could be installed and that answer; each stands still until its turn."""
+    running = []
+    for peer in PEERS:
+        work.say(f"installing and starting {peer.name}")
+        try:
+            one = stack.enter_context(peer.start(stage.folder / "peers", stage.upstream.port, stage.layout.gateway))
+        except TargetFailed as failed:
+            stage.failures[peer.name, "start"] = str(failed)
+            work.say(f"{peer.name}: {failed}")
+            continue
+        rows += work.peer_started(stage, one)
+        running.append(one)
+    return running
 
 
-def report(rows: list[dict[str, Any]]) -> None:
-    """Medians, their spread, and the ratio to nginx."""
-    print(f"\n{os.uname().sysname} {os.uname().machine}, {os.cpu_count()} cores")
-    print(
-        f"{'work':8} {'gateway':9} {'CPU µs/call':>20} {'× nginx':>8} {'calls/s':>9} {'p50 ms':>8} {'p99 ms':>8} {'MB':>6}"
+def title(given: argparse.Namespace, about: dict[str, str], layout: cores.Layout) -> str:
+    """What was measured, where and when."""
+    how = "pinned to cores of its own" if layout.pinned else "unpinned"
+    share = f", at {given.scale:g} of the usual length" if given.scale != 1 else ""
+    where = ", ".join(about[name] for name in ("date", "chip", "cores", "system", "python", "nginx"))
+    return (
+        f"{where}, "
+        f"Waypost {about['waypost']}; the gateway {how}, {given.workers} worker{'s' * (given.workers > 1)}; "
+        f"medians of {given.rounds} interleaved rounds (lowest–highest){share}."
     )
-    for kind in dict.fromkeys(row["kind"] for row in rows):
-        floor = None
-        for gateway in dict.fromkeys(row["gateway"] for row in rows):
-            own = [row for row in rows if row["kind"] == kind and row["gateway"] == gateway]
-            cpu = [row["cpu_us"] for row in own]
-            middle = {
-                key: statistics.median(row[key] for row in own) for key in own[0] if isinstance(own[0][key], float)
-            }
-            floor = floor or middle["cpu_us"]
-            spread = f"{middle['cpu_us']:.0f} ({min(cpu):.0f}-{max(cpu):.0f})"
-            print(
-                f"{kind:8} {gateway:9} {spread:>20} {middle['cpu_us'] / floor:8.2f} {middle['calls_per_second']:9.0f} "
-                f"{middle['ms_p50']:8.2f} {middle['ms_p99']:8.2f} {middle['memory_mb']:6.0f}"
-            )
-            if middle["own_cpu_share"] > 0.9:
-                print(
-                    f"         the load generator was busy {middle['own_cpu_share']:.0%} of the time: it is the bottleneck"
-                )
+
+
+def section_name(given: argparse.Namespace) -> str:
+    """Whose place in the document the tables take."""
+    if given.peers:
+        return "peers"
+    if given.workers > 1:
+        return "workers"
+    return "unpinned" if given.unpinned else "pinned"
+
+
+def write(report: Report, name: str) -> None:
+    """Into the document, between its marks."""
+    try:
+        text = with_section(DOCUMENT.read_text(encoding="utf-8"), name, as_markdown(report))
+    except (OSError, ValueError) as error:
+        raise SystemExit(f"./dev bench: {DOCUMENT.name} was not written: {error}") from None
+    DOCUMENT.write_text(text, encoding="utf-8")
+    print(f"\nwrote the section '{name}' of docs/{DOCUMENT.name}")
+
+
+def as_json(report: Report) -> dict[str, Any]:
+    """Everything, for programs."""
+    values: Sequence[dict[str, Any]] = [
+        {"key": figure.key, "detail": figure.detail, **(figure.value._asdict() if figure.value else {})}
+        for figure in report.figures
+    ]
+    return {"title": report.title, "figures": values, "notes": report.notes, "rows": report.rows}
 
 
 if __name__ == "__main__":

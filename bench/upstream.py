@@ -1,14 +1,17 @@
 """A provider that answers before it is asked twice: canned bytes, so that it is never the bottleneck.
 
-The path chooses: `/whole` answers 1 KB at once, `/burst` 100 frames in one write, `/paced` 100 frames 5 ms apart,
-`/idle` one word and then nothing. All streams of a kind are paced by one timer.
+The path chooses, or the model's name where the path does not: `whole` answers 1 KB at once, `burst` 100 frames in one
+write, `paced` 100 frames 5 ms apart, `brief` one frame and the end within 5 ms, `idle` one frame and then nothing. All
+streams are paced by one timer. A request without a body is answered 200: somebody asks whether we live.
+
+Run as a process of its own (`python -m bench.upstream`), it prints its port, a line.
 """
 
 from __future__ import annotations
 
 import asyncio
+import gc
 import json
-import sys
 
 import uvloop
 
@@ -67,6 +70,16 @@ def _whole() -> bytes:
 
 
 WHOLE = _whole()
+ALIVE = b'HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 12\r\n\r\n{"data": []}'
+MORE_FRAMES = {"paced": FRAMES - 1, "brief": 0}
+KINDS = ("whole", "burst", "paced", "brief", "idle")
+
+
+def kind_of(head: bytes, body: bytes) -> str:
+    """What is asked for: the first of the path's words that is a kind, else the model's last word."""
+    target = head.split(b" ", 2)[1].decode()
+    named = [word for word in target.split("/") if word in KINDS]
+    return named[0] if named else str(json.loads(body)["model"]).replace(":", "/").rpartition("/")[2]
 
 
 class Pace:
@@ -87,7 +100,10 @@ class Pace:
                 transport.write(PACED_END)
                 del self.streams[transport]
         self._next = max(self._next + PACE_SECONDS, self._loop.time())
-        self._loop.call_at(self._next, self._tick)
+        self._timer = self._loop.call_at(self._next, self._tick)
+
+    def stop(self) -> None:
+        self._timer.cancel()
 
 
 class Canned(asyncio.Protocol):
@@ -108,29 +124,40 @@ class Canned(asyncio.Protocol):
             length = int(head[at + 15 :].split(b"\r\n", 1)[0]) if at >= 0 else 0
             if len(self._got) < end + 4 + length:
                 return
+            body = self._got[end + 4 : end + 4 + length]
             self._got = self._got[end + 4 + length :]
-            self._answer(head)
+            self._answer(head, body)
 
-    def _answer(self, head: bytes) -> None:
-        if b"/whole/" in head:
+    def _answer(self, head: bytes, body: bytes) -> None:
+        if b" /whole/" in head:
             self._transport.write(WHOLE)
-        elif b"/burst/" in head:
+        elif head.startswith(b"get ") or not body:
+            self._transport.write(ALIVE)
+        else:
+            self._answer_kind(kind_of(head, body))
+
+    def _answer_kind(self, kind: str) -> None:
+        if kind == "whole":
+            self._transport.write(WHOLE)
+        elif kind == "burst":
             self._transport.write(BURST)
         else:
             self._transport.write(STREAM_HEAD + FRAME)
-            if b"/paced/" in head:
-                self._pace.streams[self._transport] = FRAMES - 1
+            if kind in MORE_FRAMES:
+                self._pace.streams[self._transport] = MORE_FRAMES[kind]
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._pace.streams.pop(self._transport, None)
 
 
-async def main(port: int) -> None:
+async def main() -> None:
     """Serve until killed."""
     pace = Pace()
-    server = await asyncio.get_running_loop().create_server(lambda: Canned(pace), "127.0.0.1", port, backlog=4096)
+    server = await asyncio.get_running_loop().create_server(lambda: Canned(pace), "127.0.0.1", 0, backlog=4096)
+    print(server.sockets[0].getsockname()[1], flush=True)
     await server.serve_forever()
 
 
 if __name__ == "__main__":
-    uvloop.run(main(int(sys.argv[1])))
+    gc.disable()
+    uvloop.run(main())

@@ -27,7 +27,8 @@ from tidiness import (
 )
 
 OURS = modules(SOURCES, ROOT / "tools")
-EVERYTHING = [*OURS, *modules(TESTS, ROOT / "examples", ROOT / "bench")]
+BENCH = modules(ROOT / "bench")
+EVERYTHING = [*OURS, *BENCH, *modules(TESTS, ROOT / "examples")]
 
 LAZY_IMPORTS: set[str] = set()
 """Modules that may import inside functions. None: the command line imports its commands by name when one is used."""
@@ -72,7 +73,7 @@ TESTED_ELSEWHERE = {
     ids=lambda rule: rule.__name__,
 )
 def test_the_package_keeps_the_rule(rule: Rule) -> None:
-    offences = [text for module in OURS for text in rule(module)]
+    offences = [text for module in [*OURS, *BENCH] for text in rule(module)]
     offences = [text for text in offences if not (rule is hidden_imports and text.partition(":")[0] in LAZY_IMPORTS)]
     assert not offences, "\n".join(offences)
 
@@ -148,7 +149,8 @@ def test_every_test_module_mirrors_a_source_module() -> None:
 
 def has_source(test: Path) -> bool:
     """A module of its name, or what it tries a part of, or parts of what it tries."""
-    folder, name = SOURCES / test.parent, test.stem.removeprefix("test_")
+    house = ROOT if test.parts[0] == "bench" else SOURCES
+    folder, name = house / test.parent, test.stem.removeprefix("test_")
     return any((folder / f"{stem}.py").exists() for stem in beginnings(name)) or any(folder.glob(f"{name}_*.py"))
 
 
