@@ -128,3 +128,10 @@ def test_pages_of_allowed_origins_may_read_answers_and_refusals(run):
         assert "x-request-id" in answer.headers["access-control-expose-headers"]
         other = run(reception.get(path, headers={"origin": "https://evil.example.com"}))
         assert not [name for name in other.headers if name.startswith("access-control")]
+
+
+def test_a_line_break_in_a_path_changes_nothing_of_what_is_said_there(run) -> None:
+    reply = run(Reception().get("/api/models/acme/o%0Ane"))
+    assert reply.status_code == 404
+    assert reply.json()["error"] == reply.json()["message"], "the Hub's clients want a text"
+    assert reply.headers["x-error-code"] == "RepoNotFound"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, NamedTuple, Protocol
 
@@ -153,6 +154,10 @@ def cold_app(gate: Gate, handlers: Mapping[str, Handler], chats: Callable[[], Ch
 class _Route(Route):
     """A route that leaves every wrong method, and every empty hole, to the refusal that knows what to say."""
 
+    def __init__(self, template: str, endpoint: Callable[..., Any], methods: list[str]) -> None:
+        super().__init__(template, endpoint, methods=methods)
+        self.path_regex = re.compile(routes.pattern(template).pattern + r"\Z")  # the door's reading is the only one
+
     def matches(self, scope: Any) -> tuple[Match, Any]:
         match, child = super().matches(scope)
         if match is Match.FULL and all(child["path_params"].values()):
@@ -165,7 +170,7 @@ def _starlette_route(gate: Gate, template: str, rows: dict[str, tuple[routes.Rou
         row, handler = rows["GET" if http.method == "HEAD" else http.method]
         return await gate.pass_through(row, handler, http)
 
-    return _Route(template, endpoint, methods=list(rows))
+    return _Route(template, endpoint, list(rows))
 
 
 def _raw_path(http: Request) -> str:

@@ -145,7 +145,7 @@ def pattern(template: str) -> re.Pattern[str]:
     # split gives text, name, ":path" or None, text, …
     out = re.escape(pieces[0])
     for name, kind, text in zip(pieces[1::3], pieces[2::3], pieces[3::3], strict=True):
-        out += f"(?P<{name}>{'.+' if kind else '[^/]+'})" + re.escape(text)
+        out += f"(?P<{name}>{'(?s:.+)' if kind else '[^/]+'})" + re.escape(text)
     return re.compile(out)
 
 
