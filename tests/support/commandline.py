@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import json
 import os
 import pty
@@ -66,6 +67,7 @@ class Terminal:
         self.shown = ""
         self._descriptor = descriptor
         self._unread = 0
+        self._decode = codecs.getincrementaldecoder("utf-8")("replace").decode
 
     def wait_for(self, text: str) -> str:
         """What is shown from where the last wait ended up to and including this text."""
@@ -92,7 +94,7 @@ class Terminal:
             data = os.read(self._descriptor, 65_536)
         except OSError:  # what Linux says when the other end of a terminal is gone
             return False
-        self.shown += data.decode(errors="replace")
+        self.shown += self._decode(data)
         return bool(data)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sized
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Final
@@ -91,13 +91,17 @@ def check_people(settings: Settings) -> Iterator[Check]:
         return  # told already
     now = datetime.now(UTC).timestamp() * 1000
     live = [token for token in tokens if token.revoked_at is None and (token.expires_at or now + 1) > now]
-    said = f"{len(users)} users, {len(live)} tokens that can be used"
+    said = f"{_counted(users, 'user')}, {_counted(live, 'token')} that can be used"
     if not live:
         yield Check("tokens", NOTE, said, "waypost tokens create NAME")
     elif not any(user.operator for user in users):
         yield Check("tokens", NOTE, f"{said}; no user is an operator", "waypost users set NAME --operator")
     else:
         yield Check("tokens", OK, said)
+
+
+def _counted(things: Sized, name: str) -> str:
+    return f"{len(things)} {name}" if len(things) == 1 else f"{len(things)} {name}s"
 
 
 def check_catalogue(settings: Settings) -> Iterator[Check]:

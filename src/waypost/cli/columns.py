@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from itertools import zip_longest
 from typing import Any, Final, NamedTuple
 
 from waypost.cli.amounts import known
@@ -26,6 +27,10 @@ class Column(NamedTuple):
     right: bool = False
     flex: bool = False
     """May be cut where the terminal is narrow."""
+    wrap: bool = False
+    """Goes on in the next line instead of being cut: for reasons, which are what people came for."""
+    spare: int = 0
+    """Left out for people where even cut columns have no room; the greatest goes first, 0 never."""
     paint: Callable[[Screen, str], str] | None = None
     key: str = ""
     """In tab-separated values, where it is not the title."""
@@ -77,9 +82,13 @@ def table(screen: Screen, items: Sequence[Any], columns: Sequence[Column]) -> li
         max(width(column.title), column.wide, *(width(row[place]) for row in cells))
         for place, column in enumerate(columns)
     ]
+    places = _kept(widths, columns, screen.width)
+    columns, widths = [columns[place] for place in places], [widths[place] for place in places]
     _narrow(widths, columns, screen.width)
-    heading = _line([column.title for column in columns], widths, columns)
-    return [screen.dim(heading), *(_line(row, widths, columns, screen) for row in cells)]
+    lines = [screen.dim(_line([column.title for column in columns], widths, columns))]
+    for row in cells:
+        lines += _row([row[place] for place in places], widths, columns, screen)
+    return lines
 
 
 def width(text: str) -> int:
@@ -108,6 +117,33 @@ def cut(text: str, places: int) -> str:
     return "".join(kept).rstrip() + "…"
 
 
+def folded(text: str, places: int) -> list[str]:
+    """The text in lines of so many places, broken between words."""
+    lines = [""]
+    for word in text.split(" "):
+        longer = f"{lines[-1]} {word}" if lines[-1] else word
+        if lines[-1] and width(longer) > places:
+            lines.append(word)
+        else:
+            lines[-1] = longer
+    return lines
+
+
+def _kept(widths: list[int], columns: Sequence[Column], places_max: int | None) -> list[int]:
+    """The places of the columns for which there is room. What lines printed one by one hold makes no difference."""
+    least = [
+        min(column.wide or places, FLEX_WIDTH_MIN) if column.flex else column.wide or places
+        for places, column in zip(widths, columns, strict=True)
+    ]
+    kept = list(range(len(columns)))
+    while places_max is not None and sum(least[place] + len(GAP) for place in kept) - len(GAP) > places_max:
+        spare = max(kept, key=lambda place: columns[place].spare)
+        if not columns[spare].spare:
+            break
+        kept.remove(spare)
+    return kept
+
+
 def _narrow(widths: list[int], columns: Sequence[Column], places_max: int | None) -> None:
     """Take what is too much from the widest of the columns that may be cut."""
     flexible = [place for place, column in enumerate(columns) if column.flex]
@@ -121,11 +157,20 @@ def _narrow(widths: list[int], columns: Sequence[Column], places_max: int | None
         widths[widest] -= min(over, max(1, widths[widest] - floor))
 
 
+def _row(row: Sequence[str], widths: Sequence[int], columns: Sequence[Column], screen: Screen) -> Iterator[str]:
+    cells = [
+        folded(text, places) if column.wrap else [text]
+        for text, places, column in zip(row, widths, columns, strict=True)
+    ]
+    for parts in zip_longest(*cells, fillvalue=""):
+        yield _line(parts, widths, columns, screen)
+
+
 def _line(row: Sequence[str], widths: Sequence[int], columns: Sequence[Column], screen: Screen | None = None) -> str:
     shown = []
     for text, places, column in zip(row, widths, columns, strict=True):
         fitted = cut(text, places)
         space = " " * (places - width(fitted))
-        painted = column.paint(screen, fitted) if screen is not None and column.paint is not None else fitted
+        painted = column.paint(screen, fitted) if screen is not None and column.paint is not None and fitted else fitted
         shown.append(space + painted if column.right else painted + space)
     return GAP.join(shown).rstrip()

@@ -55,6 +55,8 @@ def explain(call: Call, target: str, **wish: Any) -> int:
         return Exit.FINE
     if not call.screen.human:
         call.screen.note(f"waypost: it would be refused: {plain(bill['refused_by']['message'])}")
+        if bill["fix"]:
+            call.screen.note(f"hint: {plain(bill['fix'])}")
     return Exit.NOT_WELL
 
 
@@ -81,7 +83,7 @@ def show_waybill(screen: Screen, bill: dict[str, Any]) -> None:
     if screen.style == "json":
         screen.json(bill)
     elif screen.style == "quiet":
-        screen.rows([_quiet(bill)])
+        screen.rows([word] for word in _quiet(bill))
     elif screen.style == "tsv":
         screen.rows([[column.name for column in COLUMNS], *(list(row) for row in rows_of(bill))])
     else:
@@ -170,12 +172,12 @@ def _painted(screen: Screen, verdict: str) -> str:
 
 
 COLUMNS: Final = (
-    Column("RANK", lambda row: row.rank, right=True),
+    Column("RANK", lambda row: row.rank, right=True, spare=1),
     Column("PROVIDER", lambda row: row.provider),
     Column("VERDICT", lambda row: row.verdict, paint=_painted),
-    Column("WHY", lambda row: row.why, flex=True),
+    Column("WHY", lambda row: row.why, flex=True, wrap=True),
     Column("UNTIL", lambda row: row.until, local_time, optional=True),
-    Column("FIX", lambda row: row.fix, flex=True, optional=True),
+    Column("FIX", lambda row: row.fix, flex=True, wrap=True, optional=True),
 )
 
 

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import os
+from typing import Final
 
 from waypost.cli.exits import Exit, Stop, exit_of
 from waypost.domain.problems import Problem
 from waypost.settings_file import SettingsError
 from waypost.store.books import DataError
+
+HERE: Final = {"GET /v1/models": "`waypost models list`", "GET /v1/requests": "`waypost requests list`"}
+"""Routes that a router names in its advice, and what does the same on a command line."""
 
 
 def stop_of(error: Exception) -> Stop | None:
@@ -31,13 +35,16 @@ def stop_of_problem(problem: Problem) -> Stop:
     code = exit_of(problem.code, problem.status)
     request_id = problem.extra.get("request_id")
     fix = problem.fix
+    for route, command in HERE.items():
+        fix = fix.replace(route, command)
     if code is Exit.PROVIDER and request_id:
         fix = f"{fix} `waypost explain {request_id}` shows every attempt.".strip()
     return Stop(code, one_line(problem.message, problem.why), fix, request_id)
 
 
 def one_line(message: str, why: str) -> str:
-    """`The rule: the evidence`."""
+    """`The rule: the evidence`; behind a question the evidence stands in brackets."""
     if not why or why in message:
         return message
-    return f"{message.rstrip().rstrip('.')}: {why}"
+    said = message.rstrip()
+    return f"{said} ({why})" if said.endswith("?") else f"{said.rstrip('.')}: {why}"

@@ -92,7 +92,7 @@ def text_of(keys: Mapping[str, str]) -> str:
 
 def _known(keys: Mapping[str, str]) -> str:
     if not keys:
-        names = ", ".join(row.key_names[0] for row in KNOWN if row.key_names)
+        names = ", ".join(dict.fromkeys(row.key_names[0] for row in KNOWN if row.key_names))
         return "".join(_comment(f"None is set at the moment. Known are {names}."))
     stanza = "# {name} is set, so {slug} serves.\n#[providers.{slug}]\n#disabled = true\n"
     return "".join(stanza.format(name=name, slug=slug) for slug, name in keys.items())

@@ -93,13 +93,13 @@ def _why_not(row: Row) -> str | None:
 
 LIST: Final = (
     Column("MODEL", lambda entry: entry["id"], flex=True),
-    Column("CALLABLE", _callable_of, right=True),
+    Column("CALLABLE", _callable_of, right=True, spare=1),
     Column("CHEAPEST", best(_cost, "provider"), flex=True),
     Column("USD IN", best(_cost, "pricing.input"), decimals, right=True),
     Column("USD OUT", best(_cost, "pricing.output"), decimals, right=True),
     Column("FASTEST", best(_slowness, "provider"), flex=True),
-    Column("PER S", best(_slowness, "throughput"), rate, right=True, key="tokens_per_s"),
-    Column("FIRST WORD", best(_slowness, "first_token_latency_ms"), duration, right=True, key="first_word_ms"),
+    Column("PER S", best(_slowness, "throughput"), rate, right=True, key="tokens_per_s", spare=2),
+    Column("FIRST WORD", best(_slowness, "first_token_latency_ms"), duration, right=True, key="first_word_ms", spare=3),
 )
 PROVIDERS: Final = (
     Column("PROVIDER", lambda row: row["provider"]),
@@ -108,10 +108,12 @@ PROVIDERS: Final = (
     ),
     Column("USD IN", lambda row: field_of(row, "pricing.input"), decimals, right=True),
     Column("USD OUT", lambda row: field_of(row, "pricing.output"), decimals, right=True),
-    Column("CONTEXT", lambda row: row.get("context_length"), count, right=True),
-    Column("TOOLS", lambda row: row.get("supports_tools"), known),
-    Column("STRUCTURED", lambda row: row.get("supports_structured_output"), known),
-    Column("PER S", lambda row: row.get("throughput"), rate, right=True, key="tokens_per_s"),
-    Column("FIRST WORD", lambda row: row.get("first_token_latency_ms"), duration, right=True, key="first_word_ms"),
-    Column("WHY NOT", _why_not, flex=True, optional=True),
+    Column("CONTEXT", lambda row: row.get("context_length"), count, right=True, spare=2),
+    Column("TOOLS", lambda row: row.get("supports_tools"), known, spare=3),
+    Column("STRUCTURED", lambda row: row.get("supports_structured_output"), known, spare=4),
+    Column("PER S", lambda row: row.get("throughput"), rate, right=True, key="tokens_per_s", spare=1),
+    Column(
+        "FIRST WORD", lambda row: row.get("first_token_latency_ms"), duration, right=True, key="first_word_ms", spare=2
+    ),
+    Column("WHY NOT", _why_not, flex=True, wrap=True, optional=True),
 )

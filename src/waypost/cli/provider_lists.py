@@ -48,8 +48,8 @@ def named(settings: Settings, slug: str) -> Provider:
         raise usage_error(
             f"{slug} is a practice provider: it runs inside of the server.", f"waypost chat -m practice/parrot:{slug}"
         )
-    near = did_you_mean(slug, settings.providers)
-    raise usage_error(f"There is no provider {slug!r}{near}.", "`waypost providers list --all` lists those there are.")
+    near = did_you_mean(slug, settings.providers) or "."
+    raise usage_error(f"There is no provider {slug!r}{near}", "`waypost providers list --all` lists those there are.")
 
 
 def models_of(settings: Settings) -> dict[str, Model]:
@@ -90,6 +90,6 @@ COLUMNS: Final = (
     Column("PROVIDER", lambda row: row["slug"], key="slug"),
     Column("STATE", lambda row: row["state"], paint=_painted),
     Column("KEY", lambda row: row["key"]),
-    Column("MODELS", lambda row: row["models"], right=True),
-    Column("ADDRESS", lambda row: row["base_url"], flex=True, key="base_url"),
+    Column("MODELS", lambda row: row["models"], right=True, spare=1),
+    Column("ADDRESS", lambda row: row["base_url"], flex=True, key="base_url", spare=2),
 )

@@ -136,19 +136,21 @@ def _painted(screen: Screen, outcome: str) -> str:
 
 COLUMNS: Final = (
     Column("ID", lambda bill: bill["id"]),
-    Column("AT", lambda bill: bill["at"], local_time),
-    Column("CALLER", lambda bill: bill["caller"]["user"], flex=True),
+    Column("AT", lambda bill: bill["at"], local_time, spare=1),
+    Column("CALLER", lambda bill: bill["caller"]["user"], flex=True, spare=5),
     Column("MODEL", lambda bill: bill["model"], flex=True, wide=24),
-    Column("POLICY", lambda bill: bill["policy"]),
+    Column("POLICY", lambda bill: bill["policy"], spare=6),
     Column("PROVIDER", lambda bill: bill["served_by"], flex=True, wide=16),
-    Column("OUTCOME", lambda bill: bill["outcome"], paint=_painted, wide=9),
+    Column("OUTCOME", lambda bill: bill["outcome"], paint=_painted, wide=9, spare=3),
     Column("RESULT", _result, wide=8),
-    Column("FIRST WORD", lambda bill: bill["timing"]["first_word_ms"], duration, right=True, key="first_word_ms"),
-    Column("WHOLE", lambda bill: bill["timing"]["ms"], duration, right=True, key="ms", wide=8),
-    Column("IN", lambda bill: _usage(bill, "input", "cached_input"), count, right=True, key="input_tokens"),
-    Column("OUT", lambda bill: _usage(bill, "output", "reasoning"), count, right=True, key="output_tokens"),
-    Column("PER S", _speed, rate, right=True, key="output_tokens_per_s"),
-    Column("COST", lambda bill: bill["charge_nano_usd"], usd, right=True, key="charge_nano_usd", wide=10),
+    Column(
+        "FIRST WORD", lambda bill: bill["timing"]["first_word_ms"], duration, right=True, key="first_word_ms", spare=9
+    ),
+    Column("WHOLE", lambda bill: bill["timing"]["ms"], duration, right=True, key="ms", wide=8, spare=2),
+    Column("IN", lambda bill: _usage(bill, "input", "cached_input"), count, right=True, key="input_tokens", spare=7),
+    Column("OUT", lambda bill: _usage(bill, "output", "reasoning"), count, right=True, key="output_tokens", spare=7),
+    Column("PER S", _speed, rate, right=True, key="output_tokens_per_s", spare=8),
+    Column("COST", lambda bill: bill["charge_nano_usd"], usd, right=True, key="charge_nano_usd", wide=10, spare=4),
 )
 LIST: Final = tuple(column._replace(wide=0) for column in COLUMNS)
 TAIL: Final = tuple(column for column in COLUMNS if column.wide or column.title in ("ID", "AT"))

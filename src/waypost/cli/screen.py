@@ -18,7 +18,7 @@ SCHEMA: Final = 1
 UNSAFE: Final = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff]")
 """What a terminal obeys instead of showing it: C0 and C1 controls but for line feed and tab, and marks of direction."""
 
-OUR_COMMAND: Final = re.compile(r"(?:(?<=`)|(?<=: )|^)waypost(?= [a-z]+)")
+OUR_COMMAND: Final = re.compile(r"(?:(?<=`)|(?<=: )|^)waypost(?= (?:--)?[a-z]+)")
 """Where a hint names a command line of ours."""
 
 

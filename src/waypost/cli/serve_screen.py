@@ -54,7 +54,8 @@ def _facts(screen: Screen, start: Started) -> Iterator[tuple[str, str]]:
 
 def _providers(screen: Screen, ready: Ready) -> str:
     real = ", ".join(slug for slug in ready.providers if slug not in ready.practice)
-    practice = f"{', '.join(ready.practice)} {screen.dim('(practice: no key, no network)')}" if ready.practice else ""
+    ours_first = sorted(ready.practice, key=lambda slug: not slug.startswith("practice-"))
+    practice = f"{', '.join(ours_first)} {screen.dim('(practice: no key, no network)')}" if ours_first else ""
     if real and practice:
         return f"{real}; {practice}"
     return real or practice or f"none yet {screen.dim('(a key such as GROQ_API_KEY switches one on)')}"

@@ -59,19 +59,29 @@ class Conversation:
         note = self._screen.note
         note(f"{plain(self._talk.model)} at {plain(self._talk.router.base)}")
         note(self._screen.faint("/help lists what else can be said, Ctrl-D leaves."))
+        interrupted = False
         while True:
             try:
-                line = _line()
-            except EOFError:
-                note("")
-                return Exit.FINE
+                if interrupted:
+                    interrupted = False
+                    note("\n" + self._screen.faint("Ctrl-D or /quit leaves."))
+                if not self._turn():
+                    return Exit.FINE
             except KeyboardInterrupt:
-                note("\n" + self._screen.faint("Ctrl-D or /quit leaves."))
-                continue
-            if line.strip() in ("/quit", "/exit"):
-                return Exit.FINE
-            if line.strip():
-                self._take(line)
+                interrupted = True  # said above, where one more Ctrl-C does no harm
+
+    def _turn(self) -> bool:
+        """One line of the person's, and what comes of it; False when it was the last."""
+        try:
+            line = _line()
+        except EOFError:
+            self._screen.note("")
+            return False
+        if line.strip() in ("/quit", "/exit"):
+            return False
+        if line.strip():
+            self._take(line)
+        return True
 
     def _take(self, line: str) -> None:
         try:
