@@ -5,6 +5,7 @@ import json
 
 import pytest
 
+from waypost.domain.endpoints import Deadlines
 from waypost.domain.problems import Failed
 from waypost.domain.pulse import CallResult
 from waypost.providers.courier import Courier, Left
@@ -45,7 +46,15 @@ class Budget:
 
 
 def travel(
-    scripted, scripts, slugs=("alpha", "beta", "gamma"), *, stream=True, tries=5, during=None, leave_first=False
+    scripted,
+    scripts,
+    slugs=("alpha", "beta", "gamma"),
+    *,
+    stream=True,
+    tries=5,
+    during=None,
+    leave_first=False,
+    deadlines=None,
 ):
     """Open the first endpoint that answers; gives (flow or problem, attempts, health, client)."""
 
@@ -59,7 +68,7 @@ def travel(
             asyncio.get_running_loop().call_later(0.01, during, caller)
         ask = read_chat(json.dumps({**ASK, "stream": stream}).encode())
         try:
-            flow = await courier.open(scripted.plan(*slugs), ask, attempts, caller)
+            flow = await courier.open(scripted.plan(*slugs, deadlines=deadlines), ask, attempts, caller)
         except (Failed, Left) as problem:
             return problem, attempts, health, client
         end = await flow.pour(caller)
@@ -188,3 +197,30 @@ def test_the_providers_key_goes_out_and_the_callers_token_does_not(scripted) -> 
     assert head.startswith(b"POST /alpha/v1/chat/completions HTTP/1.1\r\n")
     assert head.endswith(b"content-length: %d\r\n\r\n" % len(body))
     assert json.loads(body)["model"] == "one-at-alpha"
+
+
+def test_a_bug_while_a_call_is_sent_leaves_nothing_under_way(scripted) -> None:
+    class Broken:
+        def send(self, *_):
+            raise RuntimeError("a bug")
+
+    async def run():
+        health, watch = Health(), Watch(0.005)
+        courier = Courier(Broken(), health, Budget(5), watch)
+        ask = read_chat(json.dumps(ASK).encode())
+        with pytest.raises(RuntimeError):
+            await courier.open(scripted.plan("alpha"), ask, [], scripted.caller())
+        return health, watch
+
+    health, watch = asyncio.run(run())
+    assert health.in_flight == 0
+    assert [result.blame for _, result in health.told] == ["none"]
+    assert watch._flows == {}
+
+
+def test_what_was_not_tried_is_told_with_the_true_reason(scripted) -> None:
+    scripts = [scripted.script(status=500, kind=b"application/json")] * 3
+    problem, *_ = travel(scripted, scripts, tries=0)
+    assert "1 more not tried: the retry budget is used up" in problem.why
+    problem, *_ = travel(scripted, scripts, deadlines=Deadlines(call_seconds_max=0.0))
+    assert "2 more not tried: the call's time is up" in problem.why

@@ -44,3 +44,21 @@ def test_a_flow_that_ended_is_not_looked_at() -> None:
         return flow
 
     assert asyncio.run(run()).seen == []
+
+
+def test_a_flow_with_a_bug_does_not_take_the_deadlines_of_others_away(caplog) -> None:
+    class Broken(Flow):
+        def overdue(self, now: float) -> None:
+            raise AttributeError
+
+    async def run():
+        watch = Watch(0.005)
+        Broken(watch, 0.0)
+        later = Flow(watch, 0.02)
+        await asyncio.sleep(0.06)
+        return later.seen, watch
+
+    seen, watch = asyncio.run(run())
+    assert len(seen) == 1
+    assert watch._timer is None
+    assert "a bug in the deadline" in caplog.text

@@ -85,9 +85,11 @@ class Courier:
         """
         started = perf_counter()
         verdicts: list[tuple[Candidate, Verdict]] = []
+        why_no_more = ""
         for tried, candidate in enumerate(plan.order):
             if tried >= FREE_TRIES:
                 if not self._budget.may_retry():
+                    why_no_more = "the retry budget is used up"
                     break
                 self._budget.retried()
             if caller.gone:
@@ -102,8 +104,9 @@ class Courier:
             if caller.gone:
                 raise Left
             if not verdict.try_next or perf_counter() - started >= plan.deadlines.call_seconds_max:
+                why_no_more = "the call's time is up"
                 break
-        raise _failure(plan, verdicts, attempts)
+        raise _failure(plan, verdicts, attempts, why_no_more)
 
     def note(self, flow: Flow, verdict: Verdict) -> None:
         """Write down why an attempt did not serve the call, in its waybill line and in the pulse."""
@@ -137,26 +140,38 @@ class Courier:
             ),
         )
 
+    def abandon(self, flow: Flow) -> None:
+        """A bug of ours ended the call: let the provider go, and blame nobody."""
+        flow.leave()
+        self._close_attempt(flow)
+        self._health.ended(flow.candidate.endpoint.key, CallResult(Blame.NONE))
+
     def forget(self) -> None:
         """Settings changed."""
         self._speaker.forget()
 
     def _send(self, candidate: Candidate, plan: Plan, ask: ChatRequest, started: float, caller: Leaver) -> Flow:
         kind = StreamFlow if ask.stream else WholeFlow
-        flow = kind(candidate, ask, plan.deadlines, started, self._watch)
         spoken = self._speaker.speak(candidate, ask)
+        flow = kind(candidate, ask, plan.deadlines, started, self._watch)
         self._health.started(candidate.endpoint.key)
-        flow.exchange = self._client.send(
-            spoken.address, spoken.head, spoken.body, flow, plan.deadlines.connect_seconds_max
-        )
-        caller.watch(flow.leave, flow.cut, flow.on_full, flow.on_room)
+        try:
+            flow.exchange = self._client.send(
+                spoken.address, spoken.head, spoken.body, flow, plan.deadlines.connect_seconds_max
+            )
+            caller.watch(flow.leave, flow.cut, flow.on_full, flow.on_room)
+        except Exception:
+            self.abandon(flow)
+            raise
         return flow
 
     def _close_attempt(self, flow: Flow) -> None:
         flow.attempt.ms = flow.elapsed_ms()
 
 
-def _failure(plan: Plan, verdicts: list[tuple[Candidate, Verdict]], attempts: list[Attempt]) -> Failed:
+def _failure(
+    plan: Plan, verdicts: list[tuple[Candidate, Verdict]], attempts: list[Attempt], why_no_more: str
+) -> Failed:
     """The problem that says what happened to every attempt."""
     candidate, last = verdicts[-1]
     told = "; ".join(f"{c.provider.slug} {v.why}" for c, v in verdicts)
@@ -166,7 +181,7 @@ def _failure(plan: Plan, verdicts: list[tuple[Candidate, Verdict]], attempts: li
         return _handed_back(slug, last, extra)
     codes = {verdict.code for _, verdict in verdicts}
     left_over = len(plan.order) - len(verdicts)
-    why = told + (f"; {left_over} more not tried: the retry budget is used up" if left_over else "")
+    why = told + (f"; {left_over} more not tried: {why_no_more}" if left_over else "")
     if codes == {"providers_busy"}:
         wait = min((v.retry_after_seconds for _, v in verdicts if v.retry_after_seconds), default=1)
         return Failed(

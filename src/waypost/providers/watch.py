@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from time import perf_counter
 from typing import Protocol
 
+log = logging.getLogger("waypost.providers")
 TICK_SECONDS = 0.1
 
 
@@ -41,5 +43,9 @@ class Watch:
     def _tick(self) -> None:
         now = perf_counter()
         for flow in [flow for flow in self._flows if flow.due <= now]:
-            flow.overdue(now)
+            try:
+                flow.overdue(now)
+            except Exception:  # one flow's bug must not take the deadlines of all others away
+                log.exception("a bug in the deadline of a flow")
+                self.drop(flow)
         self._timer = self.loop.call_later(self._tick_seconds, self._tick) if self._flows else None
