@@ -48,16 +48,16 @@ def renamed(stream: bytes) -> bytes:
     return stream.replace(b'"model":"one-at-alpha"', b'"model":"acme/one"')
 
 
-def play(scripted, pieces, stop="eof", *, wants_usage=False, deadlines=None, during=None, kind=b"text/event-stream"):
-    """Run one flow; gives (verdict, end, what the caller got, flow, exchange)."""
+def play(scripted, pieces, stop="eof", *, wants_usage=False, deadlines=None, during=None, n=1, **played):
+    """Run one flow; gives (verdict, end, what the caller got, flow, exchange). `played` is more of the script."""
 
     async def run():
         options = {"stream_options": {"include_usage": True}} if wants_usage else {}
-        body = {"model": "acme/one", "messages": [{"role": "user", "content": "x"}], "stream": True, **options}
+        body = {"model": "acme/one", "messages": [{"role": "user", "content": "x"}], "stream": True, "n": n, **options}
         ask = read_chat(json.dumps(body).encode())
         loop = asyncio.get_running_loop()
         flow = StreamFlow(scripted.candidate(), ask, deadlines or Deadlines(), loop.time(), Watch(0.005))
-        client = scripted.client(scripted.script(pieces=tuple(pieces), stop=stop, kind=kind))
+        client = scripted.client(scripted.script(pieces=tuple(pieces), stop=stop, **played))
         flow.exchange = client.send(None, b"", b"", flow, 5.0)
         caller = scripted.caller()
         verdict = await flow.answers
@@ -300,3 +300,55 @@ def test_generated_streams_cut_at_every_boundary_arrive_byte_for_byte(scripted, 
             _, end, got, _, _ = play(scripted, [stream[:cut], stream[cut:]])
             assert got == expected
             assert end.tail == DONE
+
+
+@pytest.mark.parametrize("end", [b"", b"\n", b"\r\n"])
+def test_a_last_event_without_its_blank_line_does_not_run_into_the_tail(scripted, end: bytes) -> None:
+    _, ended, got, _, _ = play(scripted, [word("a"), finish().rstrip(b"\n") + end])
+    assert ended.tail == DONE
+    assert got == renamed(word("a") + finish())
+
+
+def test_usage_beside_a_repeated_end_still_reaches_a_caller_who_asked_for_it(scripted) -> None:
+    again = json.loads(finish().removeprefix(b"data: "))
+    again["usage"] = {"prompt_tokens": 9, "completion_tokens": 2}
+    frames = [word("a"), finish(), b"data: " + json.dumps(again).encode() + b"\n\n", DONE]
+    _, end, got, flow, _ = play(scripted, frames, wants_usage=True)
+    assert got.count(b'"stop"') == 1
+    assert json.loads(flow.closing(end.usage, 3).removeprefix(b"data: "))["usage"]["prompt_tokens"] == 9
+
+
+def test_words_that_come_with_a_repeated_end_are_words(scripted) -> None:
+    """Some providers give a finish reason with every piece of the answer."""
+    frames = [word(text).replace(b'"finish_reason":null', b'"finish_reason":"stop"') for text in "ab"]
+    _, _, got, _, _ = play(scripted, [*frames, DONE])
+    assert got == renamed(b"".join(frames))
+
+
+@pytest.mark.parametrize(("ended", "kind"), [([0], EndKind.BROKEN), ([0, 1], EndKind.DONE)])
+def test_an_answer_in_two_choices_is_complete_when_both_have_ended(scripted, ended: list[int], kind: EndKind) -> None:
+    _, end, _, _, _ = play(scripted, [word("a"), *(finish("stop", index) for index in ended)], n=2)
+    assert end.kind is kind
+
+
+def test_a_refusal_that_breaks_off_or_never_ends_counts_by_its_status(scripted, monkeypatch) -> None:
+    monkeypatch.setattr("waypost.providers.flow.ERROR_BODY_SECONDS_MAX", 0.02)
+    for stop in ("lost", "hang"):
+        for status, blame in ((429, "rest"), (401, "key"), (400, "none"), (503, "failure")):
+            verdict, *_ = play(scripted, [b'{"error":'], stop=stop, status=status)
+            assert (verdict.blame, verdict.status) == (blame, status)
+
+
+def test_a_provider_that_repeats_our_key_in_an_error_does_not_make_it_known(scripted) -> None:
+    """The key of `scripted` looks like no secret that we know by its form."""
+    said = b'{"error":{"message":"no key-of-alpha here","param":"key-of-alpha"}}'
+    for pieces, more in (
+        ([said], {"status": 400}),
+        ([said], {"kind": b"application/json"}),
+        ([b"data: " + said + b"\n\n"], {}),
+    ):
+        verdict, *_ = play(scripted, pieces, **more)
+        assert "no [secret] here" in verdict.why
+        assert verdict.param in ("[secret]", None)
+    _, end, *_ = play(scripted, [word("a"), b"data: " + said + b"\n\n"])
+    assert "no [secret] here" in end.why

@@ -10,6 +10,8 @@ from waypost.domain.money import Price
 
 ABILITIES = {"tools": Need.TOOLS, "structured_output": Need.STRUCTURED_OUTPUT, "images": Need.IMAGES}
 
+SECRET_CHARS_MIN = 8
+"""Shorter header values are words that may stand anywhere."""
 SCHEMA_SHAPES = {
     "openai": '{"type": "json_schema", "json_schema": {"schema": …}}',
     "flat": '{"type": "json_schema", "schema": …}',
@@ -53,6 +55,12 @@ class Provider:
     def usable(self) -> bool:
         """There is a key, or none is needed."""
         return self.keyless or self.key is not None
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """What we send it and nobody may read again, should it repeat that in an error."""
+        values = (self.key or "", *(value for _, value in self.headers))
+        return tuple(value for value in values if len(value) >= SECRET_CHARS_MIN)
 
 
 @dataclass(frozen=True, slots=True)

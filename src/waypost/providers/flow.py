@@ -25,6 +25,8 @@ from waypost.providers.watch import Watch
 
 ERROR_BODY_BYTES_MAX = 64 * 1024
 REPLY_BYTES_MAX = 64 * 1024 * 1024
+ERROR_BODY_SECONDS_MAX = 5.0
+"""A refusal's status is known; its words are waited for no longer than this."""
 AFTER_END_SECONDS_MAX = 2.0
 REQUEST_ID_HEADERS = (b"x-request-id", b"inference-id", b"request-id", b"cf-ray")
 
@@ -93,7 +95,7 @@ class Flow(ABC):
 
     pouring = False
     """Somebody takes the answer."""
-    exchange: Exchange | NoExchange
+    exchange: Exchange | NoExchange = NO_EXCHANGE
     stage = HEAD
     _ended: asyncio.Future[End] | None = None
     _end: End | None = None
@@ -189,6 +191,7 @@ class Flow(ABC):
                 self._refuse(verdict)
         else:
             self.stage = REFUSED
+            self.due = min(self.due, self._heard + ERROR_BODY_SECONDS_MAX)
 
     def data(self, data: bytes) -> None:
         """A piece of the provider's body."""
@@ -218,7 +221,9 @@ class Flow(ABC):
         self._over()
         if self.stage == ENDED:
             return
-        if self.stage < HELD:
+        if self.stage == REFUSED:
+            self._judge_refusal()
+        elif self.stage < HELD:
             code = "provider_timeout" if trouble.code == "connect_timeout" else "provider_failed"
             self._refuse(Verdict(code, trouble.why, status=self.attempt.status))
         else:
@@ -279,7 +284,8 @@ class Flow(ABC):
             self._ended.set_result(end)
 
     def _judge_refusal(self) -> None:
-        self._refuse(judge_error(self.attempt.status, self._headers, self._error_body, datetime.now(UTC)))
+        secrets = self.candidate.provider.secrets
+        self._refuse(judge_error(self.attempt.status, self._headers, self._error_body, datetime.now(UTC), secrets))
 
     def _let_go(self) -> None:
         if self._open:
@@ -296,7 +302,9 @@ class Flow(ABC):
 
     def overdue(self, now: float) -> None:
         """A deadline has passed, or would have without the words that came since: end, or say when to look again."""
-        if self.stage < HELD:
+        if self.stage == REFUSED:
+            self._judge_refusal()
+        elif self.stage < HELD:
             seconds = now - self._began
             self._refuse(Verdict("provider_timeout", f"no word within {seconds:.3g} s", status=self.attempt.status))
         elif now >= self._call_ends:

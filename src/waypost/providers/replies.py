@@ -60,9 +60,9 @@ class Verdict(NamedTuple):
     param: str | None = None
 
 
-def judge_error(status: int, headers: Headers, body: bytes, now: datetime) -> Verdict:
-    """A reply whose status is not 2xx."""
-    why, param, code = _provider_words(body)
+def judge_error(status: int, headers: Headers, body: bytes, now: datetime, secrets: tuple[str, ...] = ()) -> Verdict:
+    """A reply whose status is not 2xx; `secrets` are what we sent it and must not see again."""
+    why, param, code = _provider_words(body, secrets)
     said = f"answered {status}" + (f": {why}" if why else "")
     if status in CALLER_STATUSES:
         return Verdict(_caller_code(status, code), why or said, Blame.NONE, status, try_next=False, param=param)
@@ -92,13 +92,14 @@ def judge_head(status: int, headers: Headers, *, stream: bool) -> Verdict | None
     return Verdict("provider_failed", f"sent {_clean(kind.decode('latin-1')) or 'no content type'}", status=status)
 
 
-def judge_embedded(error: Any, status: int) -> Verdict:
+def judge_embedded(error: Any, status: int, secrets: tuple[str, ...] = ()) -> Verdict:
     """A 200 whose body, or first event, is an error: it counts as the code inside it."""
     inner = error.get("code") if isinstance(error, dict) else None
     if not isinstance(inner, int):
         inner = error.get("status") if isinstance(error, dict) else None
     real = inner if type(inner) is int and 400 <= inner < 600 else 500
-    verdict = judge_error(real, {}, msgspec.json.encode({"error": error}), datetime.fromtimestamp(0, UTC))
+    body = msgspec.json.encode({"error": error})
+    verdict = judge_error(real, {}, body, datetime.fromtimestamp(0, UTC), secrets)
     return verdict._replace(why=f"sent an error in a {status}: {verdict.why}")
 
 
@@ -119,8 +120,10 @@ def retry_after(value: bytes | None, now: datetime) -> int | None:
     return int(min(max(seconds, 1), RETRY_AFTER_SECONDS_MAX))
 
 
-def redact(text: str) -> str:
-    """Provider's words as one short line without anything that looks like a secret."""
+def redact(text: str, secrets: tuple[str, ...] = ()) -> str:
+    """Provider's words as one short line without these secrets, or anything else that looks like one."""
+    for secret in secrets:
+        text = text.replace(secret, "[secret]")
     return _secret.sub("[secret]", _clean(text))[:WHY_CHARS_MAX]
 
 
@@ -134,7 +137,7 @@ def _caller_code(status: int, provider_code: Any) -> str:
     return {413: "body_too_large", 404: "not_found"}.get(status, "invalid_request")
 
 
-def _provider_words(body: bytes) -> tuple[str, str | None, Any]:
+def _provider_words(body: bytes, secrets: tuple[str, ...]) -> tuple[str, str | None, Any]:
     """Message, param and code of an error body, in any of the shapes that providers use."""
     try:
         reply = read_foreign(_decode, body)
@@ -144,9 +147,9 @@ def _provider_words(body: bytes) -> tuple[str, str | None, Any]:
         return "", None, None
     error = reply.get("error", reply)
     if isinstance(error, str):
-        return redact(error), None, None
+        return redact(error, secrets), None, None
     if not isinstance(error, dict):
         error = reply
     words = next((error[key] for key in ("message", "detail", "error") if isinstance(error.get(key), str)), "")
     param = error.get("param")
-    return redact(words), redact(param) if isinstance(param, str) else None, error.get("code")
+    return redact(words, secrets), redact(param, secrets) if isinstance(param, str) else None, error.get("code")

@@ -151,23 +151,24 @@ class StreamFlow(Flow):
             if not choices:
                 self._usage_frame = event
                 return False
-            self._usage_shown = True
         self._frames += 1
         if self._repeats_an_end(choices):
             return False
+        self._usage_shown = self._usage_shown or event.get("usage") is not None
         if self.stage < HELD and any(is_word(choice) for choice in choices):
             self._say_first_word()
         return True
 
     def _repeats_an_end(self, choices: list[Any]) -> bool:
-        """The first finish reason of a choice stands; a second one is not handed on."""
-        ends = [_index(c) for c in choices if isinstance(c, dict) and c.get("finish_reason")]
-        again = bool(ends) and self._finished.issuperset(ends)
-        self._finished.update(ends)
+        """The first finish reason of a choice stands; a second one is not handed on, unless words come with it."""
+        ends = [choice for choice in choices if isinstance(choice, dict) and choice.get("finish_reason")]
+        indices = [_index(choice) for choice in ends]
+        again = bool(ends) and self._finished.issuperset(indices) and not any(map(says_something, ends))
+        self._finished.update(indices)
         return again
 
     def _take_error(self, error: Any) -> None:
-        verdict = judge_embedded(error, self.attempt.status)
+        verdict = judge_embedded(error, self.attempt.status, self.candidate.provider.secrets)
         if self.stage < HELD:
             self._refuse(verdict)
         else:
@@ -182,11 +183,13 @@ class StreamFlow(Flow):
     def _complete(self) -> None:
         rest = self._cutter.rest()
         if self.stage < HELD and self._headers.get(b"content-type", b"").startswith(b"application/json"):
-            read = read_whole(rest, self.attempt.status)
+            read = read_whole(rest, self.attempt.status, self.candidate.provider.secrets)
             whole = Verdict("provider_failed", "answered in one piece where a stream was asked for", status=200)
             self._refuse(read if isinstance(read, Verdict) else whole)
-        elif rest.endswith(BLANK_LINES_CR) or readable(rest):
-            self._read_run(rest)  # a last event, with or without its blank line
+        elif rest.endswith(BLANK_LINES_CR):
+            self._read_run(rest)
+        elif readable(rest):
+            self._read_run(rest.rstrip(b"\r\n") + b"\n\n")  # without its blank line it would run into our tail
         if self.stage == ENDED:
             return
         if self.stage < HELD:
@@ -195,7 +198,7 @@ class StreamFlow(Flow):
             self._cut_off("the provider ended the stream before the answer was finished")
 
     def _cut_off(self, why: str) -> None:
-        if self._finished:
+        if len(self._finished) >= self.ask.choices:
             self._finish_stream()  # the answer itself is complete
         else:
             self._break("upstream_incomplete", why)
@@ -251,8 +254,11 @@ def is_word(choice: Any) -> bool:
     """True for content, reasoning, a refusal, a tool call or a finish reason; a role alone is no word."""
     if not isinstance(choice, dict):
         return False
-    if choice.get("finish_reason"):
-        return True
+    return bool(choice.get("finish_reason")) or says_something(choice)
+
+
+def says_something(choice: dict[str, Any]) -> bool:
+    """True for words of any kind."""
     delta = choice.get("delta")
     if isinstance(delta, dict):
         return any(delta.get(key) for key in WORD_KEYS)

@@ -42,14 +42,14 @@ class WholeAnswer(NamedTuple):
     words: int
 
 
-def read_whole(body: bytes, status: int) -> WholeAnswer | Verdict:
+def read_whole(body: bytes, status: int, secrets: tuple[str, ...] = ()) -> WholeAnswer | Verdict:
     """Understand the body of a 200; a verdict where it is no answer."""
     try:
         completion = read_foreign(_read, body)
     except UNREADABLE:
         return Verdict("provider_failed", "sent a body that is not a chat completion", status=status)
-    if completion.error is not None:
-        return judge_embedded(completion.error, status)
+    if completion.error:
+        return judge_embedded(completion.error, status, secrets)
     if not completion.choices:
         return Verdict("provider_failed", "sent an answer without choices", status=status)
     usage = usage_of(completion.usage)
@@ -92,7 +92,7 @@ class WholeFlow(Flow):
 
     def _complete(self) -> None:
         body = self._pieces[0] if len(self._pieces) == 1 else b"".join(self._pieces)
-        read = read_whole(body, self.attempt.status)
+        read = read_whole(body, self.attempt.status, self.candidate.provider.secrets)
         if isinstance(read, Verdict):
             self._refuse(read)
             return
