@@ -249,6 +249,7 @@ def test_an_answer_cut_off_is_one_error_event_and_a_failed_waybill() -> None:
     bill = rooms.filed[0]
     assert (bill.outcome, bill.code) == (Outcome.FAILED, "upstream_incomplete")
     assert bill.usage.estimated
+    assert bill.charge_nano_usd == 0, "what broke off and was not counted is not charged"
 
 
 @pytest.mark.parametrize(("pieces", "status"), [([], 499), ([WORD], 200)])
@@ -264,6 +265,16 @@ def test_a_caller_who_leaves_has_a_waybill_that_says_so(pieces: list, status: in
     _, rooms, _, _ = travel(upstream, prepare=prepare)
     assert (rooms.filed[0].outcome, rooms.filed[0].status) == (Outcome.LEFT, status)
     assert upstream.cancelled
+
+
+def test_a_caller_who_leaves_while_nothing_can_be_written_ends_quietly() -> None:
+    def prepare(rooms, call):
+        rooms.full = True
+        call.gone = True
+
+    _, rooms, _, log = travel(Upstream(200, []), prepare=prepare)
+    assert rooms.filed == []
+    assert log == ["entered", ("left the turnstile", None)]
 
 
 def test_nothing_is_finished_that_could_not_be_written_down() -> None:

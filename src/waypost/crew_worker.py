@@ -35,15 +35,18 @@ async def work(orders: WorkerOrders) -> int:
     books = await OwnerLink.connect(settings.data_folder)
     code = 0
 
-    def owner_gone() -> None:
-        nonlocal code
-        code = OWNER_GONE_EXIT
-        stop.set()
-
-    books.on_owner_gone(owner_gone)
     practice = None if orders.practice is None else Practice(*catalogue_rows(orders.practice))
     pepper = open_folder(settings.data_folder)
     serving = ServingProcess(settings, books, Reader(settings.data_folder), pepper, practice)
+
+    def owner_gone() -> None:
+        """Nothing that ends from now on can be written down, so nothing is carried on."""
+        nonlocal code
+        code = OWNER_GONE_EXIT
+        stop.set()
+        serving.server.cut()
+
+    books.on_owner_gone(owner_gone)
     sock = socket.socket(fileno=orders.listener)
     sock.setblocking(False)
     await serving.listen(sock)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Coroutine
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -127,7 +128,8 @@ async def chat(call: Call, house: House) -> None:
         await _carry(call, house)
     except Left:
         _close(call, house, Outcome.LEFT, CALLER_LEFT_STATUS)
-        await house.books.file(call.bill)
+        with suppress(Problem):  # nobody is there any more who could be told that it cannot be written
+            await house.books.file(call.bill)
     except Problem as problem:
         await _refuse(call, house, problem)
     except Exception:
@@ -192,7 +194,8 @@ def _settle(bill: Waybill, flow: Flow, end: End, ask: ChatRequest) -> None:
     price = flow.candidate.endpoint.price
     if price is not None:
         bill.price_version = price.version
-        bill.charge_nano_usd = cost_nano_usd(price, bill.usage)
+        if end.usage is not None or end.kind is not EndKind.BROKEN:  # what broke off is charged only as counted
+            bill.charge_nano_usd = cost_nano_usd(price, bill.usage)
 
 
 def _say_end(call: Call, flow: Flow, end: End) -> None:

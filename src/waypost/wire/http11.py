@@ -58,6 +58,11 @@ class HttpServer:
             server.close()
         self._servers.clear()
 
+    def cut(self) -> None:
+        """Time is up for every reply under way: each is told, and what waits for nothing is closed."""
+        for connection in tuple(self._traffic.connections):
+            connection.cut()
+
     async def drain(self, seconds_max: float) -> int:
         """Close idle connections, let replies finish, then cut. Returns how many replies had to be cut.
 
@@ -72,8 +77,7 @@ class HttpServer:
         cut = 0
         if not await traffic.emptied(seconds_max):
             cut = traffic.in_flight
-            for connection in tuple(traffic.connections):
-                connection.cut()
+            self.cut()
             if not await traffic.emptied(traffic.limits.drain_cut_seconds_max):
                 for connection in tuple(traffic.connections):
                     connection.kill()
