@@ -43,6 +43,9 @@ class Rooms:
         self.stranger = False
         self.filed: list[Waybill] = []
         self.full = False
+        self.broken = False
+        self.metered: list[Waybill] = []
+        self.under_way = 0
 
     def who(self, authorization):
         if self.stranger:
@@ -71,6 +74,8 @@ class Rooms:
 
     async def file(self, bill):
         await asyncio.sleep(0)
+        if self.broken:
+            raise KeyError("a bug")
         if self.full:
             raise Refusal("ledger_unavailable", "the disk is full")
         self.filed.append(bill)
@@ -80,10 +85,13 @@ class Rooms:
         self.log.append("noted in the ring")
 
     def ended(self, bill_or_key, result=None):
-        pass
+        if result is None:
+            self.metered.append(bill_or_key)
+        else:
+            self.under_way -= 1
 
     def started(self, key):
-        pass
+        self.under_way += 1
 
     def may_retry(self):
         return True
@@ -320,3 +328,38 @@ def test_explain_names_what_would_refuse_the_call_and_the_fix() -> None:
     assert said["would_succeed"] is False
     assert said["refused_by"]["code"] == "model_not_supported"
     assert said["fix"] == "add a provider"
+
+
+def full(rooms: Rooms, call: Call) -> None:
+    rooms.full = True
+
+
+def test_a_begun_stream_that_cannot_be_written_down_failed_with_the_status_its_caller_saw() -> None:
+    call, rooms, _, log = travel(Upstream(200, [WORD, STOP, USAGE, DONE]), prepare=full)
+    assert log[-1] == ("refused", "ledger_unavailable")
+    bill = call.bill
+    assert (bill.outcome, bill.status, bill.code) == (Outcome.FAILED, 200, "ledger_unavailable")
+    assert rooms.metered == [bill], "each call counts once"
+    assert rooms.under_way == 0
+
+
+def test_a_call_is_answered_also_where_filing_it_has_a_bug(caplog) -> None:
+    _, rooms, _, log = travel(
+        Upstream(200, [WORD, STOP, DONE]), prepare=lambda rooms, _: setattr(rooms, "broken", True)
+    )
+    assert log[-1] == ("refused", "internal_error")
+    assert "a bug in filing the waybill of req_1" in caplog.text
+    assert len(rooms.metered) == 1
+
+
+def test_a_bug_while_an_answer_pours_lets_the_provider_go_and_blames_nobody() -> None:
+    def prepare(rooms, call):
+        call.begin = None
+
+    upstream = Upstream(200, [WORD], stop="hang")
+    call, rooms, _, log = travel(upstream, prepare=prepare)
+    assert log[-1] == ("refused", "internal_error")
+    assert upstream.cancelled
+    assert rooms.under_way == 0
+    assert len(rooms.metered) == 1
+    assert call.bill.attempts[0].code is None

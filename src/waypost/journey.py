@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Coroutine
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -47,8 +46,8 @@ class Call(Asked, Leaver, Protocol):
     def keep(self) -> None:
         """Keep the bodies of this call from now on."""
 
-    def kept(self) -> tuple[bytes, bytes]:
-        """What was asked, and what was answered so far."""
+    def kept(self, tail: bytes) -> tuple[bytes, bytes]:
+        """What was asked, and what was answered so far with this behind it."""
         ...
 
     def begin(self, bill: Waybill) -> None: ...
@@ -92,6 +91,7 @@ class Courier(Protocol):
 
     async def open(self, plan: Plan, ask: ChatRequest, attempts: list[Attempt], caller: Leaver) -> Flow: ...
     def served(self, flow: Flow, end: End, output_tokens: int) -> None: ...
+    def abandon(self, flow: Flow) -> None: ...
 
 
 class Books(Protocol):
@@ -128,8 +128,7 @@ async def chat(call: Call, house: House) -> None:
         await _carry(call, house)
     except Left:
         _close(call, house, Outcome.LEFT, CALLER_LEFT_STATUS)
-        with suppress(Problem):  # nobody is there any more who could be told that it cannot be written
-            await house.books.file(call.bill)
+        await _write_down(call, house)  # nobody is there any more who could be told that it cannot be
     except Problem as problem:
         await _refuse(call, house, problem)
     except Exception:
@@ -168,24 +167,27 @@ async def _deliver(call: Call, house: House, flow: Flow, ask: ChatRequest) -> No
     bill = call.bill
     bill.served_by = flow.candidate.provider.slug
     bill.first_word_ms = _elapsed_ms(call, house) if ask.stream else None
-    if house.keep_bodies:
-        call.keep()
-    if ask.stream:
-        call.begin(bill)
-    end = await flow.pour(call)
-    _settle(bill, flow, end, ask)
+    try:
+        if house.keep_bodies:
+            call.keep()
+        if ask.stream:
+            call.begin(bill)
+        end = await flow.pour(call)
+        _settle(bill, flow, end, ask)
+    except Exception:
+        house.courier.abandon(flow)
+        raise
     house.courier.served(flow, end, bill.usage.output_total if bill.usage else 0)
-    if end.kind is EndKind.GONE:
-        _close(call, house, Outcome.LEFT, 200)
-    elif end.kind is EndKind.BROKEN:
-        _close(call, house, Outcome.FAILED, 200, end.code, end.why)
-    else:
-        _close(call, house, Outcome.DELIVERED, 200)
+    _close(call, house, OUTCOMES[end.kind], 200, end.code, end.why)
     if house.keep_bodies:
-        bill.request_body, bill.reply_body = call.kept()
-        bill.reply_body += end.tail
+        bill.request_body, bill.reply_body = call.kept(end.tail)
     await house.books.file(bill)
+    house.meter.ended(bill)
     _say_end(call, flow, end)
+
+
+OUTCOMES = (Outcome.DELIVERED, Outcome.FAILED, Outcome.LEFT)
+"""By `EndKind`."""
 
 
 def _settle(bill: Waybill, flow: Flow, end: End, ask: ChatRequest) -> None:
@@ -211,19 +213,30 @@ def _say_end(call: Call, flow: Flow, end: End) -> None:
 
 async def _refuse(call: Call, house: House, problem: Problem) -> None:
     bill = call.bill
-    outcome = Outcome.REFUSED if isinstance(problem, Refusal) else Outcome.FAILED
-    _close(call, house, outcome, problem.status, problem.code, problem.why or problem.message)
+    outcome = Outcome.REFUSED if isinstance(problem, Refusal) and not bill.attempts else Outcome.FAILED
+    status = problem.status if bill.first_word_ms is None else 200  # what its caller saw before this
+    _close(call, house, outcome, status, problem.code, problem.why or problem.message)
     bill.fix = problem.fix
     if problem.code in STRANGER_CODES:
         bill.stranger = described(call.credential())
         house.books.file_stranger(bill)
+        house.meter.ended(bill)
         call.refused(problem)
         return
+    call.refused(await _write_down(call, house) or problem)
+
+
+async def _write_down(call: Call, house: House) -> Problem | None:
+    """File the waybill of a call that was not answered; gives what kept us from it."""
+    worse: Problem | None = None
     try:
-        await house.books.file(bill)
-    except Problem as worse:
-        problem = worse
-    call.refused(problem)
+        await house.books.file(call.bill)
+    except Problem as problem:
+        worse = problem
+    except Exception:  # its caller must hear all the same of what became of the call
+        log.exception("a bug in filing the waybill of %s", call.bill.request_id)
+    house.meter.ended(call.bill)
+    return worse
 
 
 def _close(call: Call, house: House, outcome: Outcome, status: int, code: str | None = None, why: str = "") -> None:
@@ -233,7 +246,6 @@ def _close(call: Call, house: House, outcome: Outcome, status: int, code: str | 
     bill.code = code
     bill.why = why
     bill.ms = _elapsed_ms(call, house)
-    house.meter.ended(bill)
 
 
 def _elapsed_ms(call: Call, house: House) -> float:

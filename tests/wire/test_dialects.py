@@ -23,6 +23,13 @@ def test_the_tag_is_told_from_the_model() -> None:
     assert (ask.model, ask.tag, ask.asked) == ("acme/one", "cheapest", "acme/one:cheapest")
 
 
+@pytest.mark.parametrize("name", ["", "x" * 257, "a\nb", "a b"])
+@pytest.mark.parametrize("pinned", [None, "ollama"])
+def test_a_name_that_no_model_can_have_is_refused_on_every_path(name: str, pinned: str | None) -> None:
+    with pytest.raises(Refusal, match="`model` must be"):
+        read_chat(body(model=name), pinned=pinned)
+
+
 def test_a_pinned_path_takes_the_providers_own_id_whole() -> None:
     ask = read_chat(body(model="llama3:8b"), pinned="ollama")
     assert (ask.model, ask.tag, ask.pinned) == ("llama3:8b", None, "ollama")

@@ -114,9 +114,10 @@ class ChatCall(AskedChat):
         """The operator wants to see what was said."""
         self._kept = bytearray()
 
-    def kept(self) -> tuple[bytes, bytes]:
+    def kept(self, tail: bytes) -> tuple[bytes, bytes]:
         """Request and reply, each at most `KEPT_BYTES_MAX`."""
-        return self._request.body[:KEPT_BYTES_MAX], bytes((self._kept or b"")[:KEPT_BYTES_MAX])
+        answered = bytes((self._kept or b"")[:KEPT_BYTES_MAX])
+        return self._request.body[:KEPT_BYTES_MAX], answered + tail[: KEPT_BYTES_MAX - len(answered)]
 
     def finish(self, tail: bytes) -> None:
         self._reply.finish(tail)

@@ -104,7 +104,7 @@ def read_chat(body: bytes, pinned: str | None = None) -> ChatRequest:
     """
     fields, chat = _decode(body)
     asked = chat.model
-    model, tag = (asked, None) if pinned else _split_model(asked)
+    model, tag = _split_model(asked, pinned=bool(pinned))
     needs = Need.NOTHING
     overhead = MESSAGE_OVERHEAD_TOKENS * len(chat.messages)
     if chat.tools:
@@ -190,8 +190,8 @@ def _invalid(name: str, must_be: str, why: str) -> Refusal:
     return Refusal("invalid_request", f"`{name}` must be {must_be}.", why=why, fix=f"Correct `{name}`.", param=name)
 
 
-def _split_model(asked: str) -> tuple[str, str | None]:
-    model, colon, tag = asked.partition(":")
+def _split_model(asked: str, *, pinned: bool) -> tuple[str, str | None]:
+    model, colon, tag = (asked, "", "") if pinned else asked.partition(":")
     if not model or len(model) > MODEL_CHARS_MAX or len(tag) > TAG_CHARS_MAX or not asked.isprintable() or " " in asked:
         raise _invalid("model", "publisher/name, or publisher/name:policy", f"it is {asked[:MODEL_CHARS_MAX]!r}")
     if colon and (not tag or ":" in tag):
