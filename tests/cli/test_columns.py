@@ -7,7 +7,7 @@ import json
 import pytest
 
 from waypost.cli.amounts import count
-from waypost.cli.columns import Column, cut, show_list, show_one, table, width
+from waypost.cli.columns import Column, cut, folded, show_list, show_one, table, width
 from waypost.cli.screen import Screen
 
 ITEMS = [
@@ -84,6 +84,67 @@ def test_the_widest_column_gives_way_first() -> None:
     )
     lines = table(Screen("human", width=44), [("a" * 20, "b" * 60)], columns)
     assert lines[1] == "a" * 20 + "  " + "b" * 21 + "…"
+
+
+def test_reasons_go_on_in_the_next_line_and_lose_no_word() -> None:
+    columns = (Column("A", lambda item: item[0]), Column("WHY", lambda item: item[1], flex=True, wrap=True))
+    rows = [("first", "it takes no images at all"), ("next", "short")]
+    assert table(Screen("human", width=22), rows, columns) == [
+        "A      WHY",
+        "first  it takes no",
+        "       images at all",
+        "next   short",
+    ]
+
+
+def test_equally_wide_columns_give_way_alike() -> None:
+    columns = (Column("A", lambda item: item, flex=True), Column("B", lambda item: item, flex=True))
+    heading = table(Screen("human", width=44), ["x" * 60], columns)[0]
+    assert heading.index("B") == 21 + 2
+
+
+@pytest.mark.parametrize(
+    ("text", "places", "lines"),
+    [
+        ("one two three", 7, ["one two", "three"]),
+        ("a practice-thrifty b", 10, ["a", "practice-t", "hrifty b"]),
+        ("日本語", 4, ["日本", "語"]),
+        ("日", 1, ["日", ""]),
+        ("", 5, [""]),
+    ],
+)
+def test_text_is_folded_without_loss(text, places, lines) -> None:
+    assert folded(text, places) == lines
+
+
+def test_a_column_without_colour_in_a_further_line_is_not_painted() -> None:
+    columns = (
+        Column("A", lambda item: item[0], paint=lambda _, text: f"<{text}>"),
+        Column("WHY", lambda item: item[1], flex=True, wrap=True),
+    )
+    assert table(Screen("human", width=15), [("x", "many words here")], columns)[1:] == ["<x>  many words", "   here"]
+
+
+def test_where_there_is_no_room_the_most_spare_column_is_left_out_first() -> None:
+    columns = (
+        Column("A", lambda item: item * 6),
+        Column("B", lambda item: item * 7, spare=1),
+        Column("C", lambda item: item * 8, spare=2),
+        Column("D", lambda item: item * 20, flex=True),
+    )
+
+    def headings(places: int | None) -> list[str]:
+        return table(Screen("human", width=places), ["x"], columns)[0].split()
+
+    assert headings(None) == headings(39) == ["A", "B", "C", "D"]
+    assert headings(38) == ["A", "B", "D"]
+    assert headings(28) == headings(3) == ["A", "D"]
+
+
+def test_lines_printed_one_by_one_keep_their_columns_whatever_is_in_them() -> None:
+    columns = (Column("A", lambda item: item, wide=6), Column("B", lambda item: item, wide=6, spare=1))
+    for item in ("x", "x" * 10):
+        assert table(Screen("human", width=14), [item], columns)[0].split() == ["A", "B"]
 
 
 def test_a_column_can_be_wider_than_what_is_in_it() -> None:

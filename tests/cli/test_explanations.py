@@ -121,7 +121,7 @@ def test_a_call_that_would_be_refused_exits_with_1_and_says_why_in_every_format(
     assert human.err == "hint: Use `acme/two`.\n"
     for style in ("tsv", "quiet"):
         done = explained(style)
-        assert (done.code, done.err) == (1, "waypost: it would be refused: Nobody can.\n")
+        assert (done.code, done.err) == (1, "waypost: it would be refused: Nobody can.\nhint: Use `acme/two`.\n")
     done = explained("json")
     assert done.code == 1
     assert done.data["refused_by"]["code"] == "model_not_supported"

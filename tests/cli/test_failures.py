@@ -31,6 +31,12 @@ def test_what_a_person_can_mend_says_how(error, code, message, hint) -> None:
     assert hint is None or stop.hint == hint
 
 
+def test_a_route_in_the_advice_becomes_a_command() -> None:
+    stop = stop_of(Refusal("model_not_found", "None.", why="no", fix="GET /v1/models lists every model."))
+    assert stop is not None
+    assert stop.hint == "`waypost models list` lists every model."
+
+
 def test_a_failed_call_names_its_waybill() -> None:
     failed = Failed("provider_failed", "Nobody answered.", fix="Wait.", extra={"request_id": "req_1"})
     stop = stop_of(failed)
@@ -47,4 +53,5 @@ def test_a_bug_stays_a_bug(bug) -> None:
 def test_evidence_is_said_once() -> None:
     assert one_line("It failed.", "") == "It failed."
     assert one_line("It failed.", "the disk is full") == "It failed: the disk is full"
+    assert one_line("Did you mean this?", "there is no that") == "Did you mean this? (there is no that)"
     assert one_line("It failed: the disk is full.", "the disk is full") == "It failed: the disk is full."

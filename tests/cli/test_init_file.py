@@ -64,6 +64,10 @@ def test_providers_whose_key_is_set_are_named_and_the_key_is_not(alone, tmp_path
     assert "_secret" not in text + done.err
 
 
+def test_a_variable_that_two_providers_read_is_named_once() -> None:
+    assert text_of({}).count("HF_TOKEN") == 1
+
+
 def test_only_variables_with_something_in_them_count() -> None:
     assert keys_that_are_set({"GROQ_API_KEY": " ", "HF_TOKEN": "hf_x", "PATH": "/"}) == {
         "hf-inference": "HF_TOKEN",

@@ -79,6 +79,7 @@ def test_lines_to_paste_begin_as_the_command_was_called(monkeypatch) -> None:
     monkeypatch.setenv("WAYPOST_COMMAND", "./dev waypost")
     assert as_called("`waypost chat` in waypost-data") == "`./dev waypost chat` in waypost-data"
     assert as_called("waypost models show a/b") == "./dev waypost models show a/b"
+    assert as_called("`waypost --help` says") == "`./dev waypost --help` says"
     assert as_called("Waypost serves; the waypost stands") == "Waypost serves; the waypost stands"
 
 

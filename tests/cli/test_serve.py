@@ -45,12 +45,14 @@ def on_screen(data: Path) -> Iterator[str]:
     command = [*START, "serve", "--port", "0", "--data", str(data)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, env=environment(), text=True) as process:
         shown = ""
-        while LAST_LINE not in shown:
-            line = process.stdout.readline()
-            assert line, shown
-            shown += line
-        yield shown
-        process.terminate()
+        try:
+            while LAST_LINE not in shown:
+                line = process.stdout.readline()
+                assert line, shown
+                shown += line
+            yield shown
+        finally:
+            process.terminate()
         assert process.wait(20) == 0
 
 
@@ -59,7 +61,7 @@ def test_the_first_start_shows_a_token_and_a_line_that_works_when_pasted(tmp_pat
     with on_screen(data) as shown:
         assert len(re.findall(r"^    (wp_\w{33})$", shown, re.MULTILINE)) == 1
         assert f"data       {data}\n" in shown
-        assert "practice-swift, practice-thrifty, practice-flaky (practice: no key, no network)" in shown
+        assert "practice-swift, practice-thrifty, practice-flaky, together (practice: no key, no network)" in shown
         pasted = re.search(r"    (curl .*?\}')\n", shown, re.DOTALL)[1]
         answer = subprocess.run(["sh", "-c", f"{pasted} --silent"], capture_output=True, text=True, check=True)
         assert json.loads(answer.stdout)["choices"][0]["message"]["content"].startswith("Hello!")
@@ -160,6 +162,11 @@ def test_what_stops_a_start_is_one_line_and_exit_3(tmp_path, taken) -> None:
         (["--port", 0, "--data", newer], "written by a newer Waypost"),
     ):
         check_stopped(waypost("serve", *arguments, cwd=tmp_path), said)
+
+
+def test_a_second_start_on_the_same_port_and_folder_names_the_first(served, tmp_path) -> None:
+    done = waypost("serve", "--port", served.address.rpartition(":")[2], "--data", served.data, cwd=tmp_path)
+    check_stopped(done, f"serves this data folder already, at {served.address} (pid {served.pid})")
 
 
 def test_settings_that_stop_a_start_are_told_with_their_place(alone, tmp_path) -> None:

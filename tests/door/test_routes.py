@@ -50,6 +50,8 @@ def test_a_request_finds_its_row(method, path, name, values):
         ("GET", "/models/acme/one", "GET /v1/models/acme/one"),
         ("GET", "/v1/model", "GET /v1/models"),
         ("GET", "/readyz", "GET /ready"),
+        ("GET", "/health", "GET /ready"),
+        ("GET", "/v1/healthz/", "GET /ready"),
         ("POST", "/grok/v1/chat/completions", "POST /groq/v1/chat/completions"),
         ("POST", "/groq/v1/openai/chat/completions", "POST /groq/openai/v1/chat/completions"),
         ("GET", "/complete-nonsense-that-is-near-nothing", None),

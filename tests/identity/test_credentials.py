@@ -37,6 +37,8 @@ SPOILT = [
     ("line break inside", f"Bearer {WHOLE[:9]}\r\n{WHOLE[9:]}", "white space or a line break"),
     ("line break at the end", f"Bearer {WHOLE}\n", "white space or a line break"),
     ("no-break space", f"Bearer {WHOLE}\xa0", "white space or a line break"),
+    ("dots of an example", "Bearer wp_…", "dots where the rest"),
+    ("three dots of an example", "Bearer wp_...", "dots where the rest"),
     ("zero-width space", f"Bearer {WHOLE}\u200b", "characters in it that no token has"),
     ("nul", f"Bearer {WHOLE}\0", "characters in it that no token has"),
     ("jwt", "Bearer eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.x", "signed web token"),

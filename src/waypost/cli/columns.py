@@ -108,25 +108,37 @@ def cut(text: str, places: int) -> str:
     """The text, shortened to so many places where it is longer."""
     if width(text) <= places:
         return text
-    kept, used = [], 1
-    for character in text:
+    return _beginning(text, places - 1).rstrip() + "…"
+
+
+def _beginning(text: str, places: int) -> str:
+    """What of a text takes no more than so many places."""
+    used = 0
+    for place, character in enumerate(text):
         used += _places(character)
         if used > places:
-            break
-        kept.append(character)
-    return "".join(kept).rstrip() + "…"
+            return text[:place]
+    return text
 
 
 def folded(text: str, places: int) -> list[str]:
-    """The text in lines of so many places, broken between words."""
+    """The text in lines of so many places, broken between words; in a word only where a line cannot hold it."""
     lines = [""]
-    for word in text.split(" "):
+    for word in (piece for whole in text.split(" ") for piece in _pieces(whole, places)):
         longer = f"{lines[-1]} {word}" if lines[-1] else word
         if lines[-1] and width(longer) > places:
             lines.append(word)
         else:
             lines[-1] = longer
     return lines
+
+
+def _pieces(word: str, places: int) -> Iterator[str]:
+    while width(word) > places:
+        piece = _beginning(word, places) or word[:1]
+        yield piece
+        word = word.removeprefix(piece)
+    yield word
 
 
 def _kept(widths: list[int], columns: Sequence[Column], places_max: int | None) -> list[int]:
@@ -153,7 +165,7 @@ def _narrow(widths: list[int], columns: Sequence[Column], places_max: int | None
         if over <= 0 or widths[widest] <= FLEX_WIDTH_MIN:
             return
         others = [widths[place] for place in flexible if place != widest]
-        floor = max([FLEX_WIDTH_MIN, *(other for other in others if other < widths[widest])])
+        floor = max([FLEX_WIDTH_MIN, *(other for other in others if other <= widths[widest])])
         widths[widest] -= min(over, max(1, widths[widest] - floor))
 
 

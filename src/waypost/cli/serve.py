@@ -12,7 +12,7 @@ import uvloop
 from waypost.cli.exits import Exit, Stop
 from waypost.cli.options import Call
 from waypost.cli.serve_screen import Started, started
-from waypost.cli.whereabouts import Standing, forget_standing, write_standing
+from waypost.cli.whereabouts import Standing, forget_standing, read_standing, write_standing
 from waypost.crew import Crew, Ready, StartError
 from waypost.crew_hands import ChildFailed, WorkerOrders
 from waypost.logs import log_to_stderr
@@ -36,11 +36,22 @@ def serve(call: Call, **given: Any) -> int:
     try:
         return uvloop.run(Crew(settings, read, orders).run(announce))
     except StartError as error:
-        raise Stop(Exit.SETTINGS, error.message, error.fix) from None
+        raise _stop_of(error, read_standing(settings.data_folder)) from None
     except ChildFailed as error:
         raise Stop(Exit.SETTINGS, f"{error}.") from None
     finally:
         forget_standing(settings.data_folder, os.getpid())
+
+
+def _stop_of(error: StartError, standing: Standing | None) -> Stop:
+    """Whoever starts it twice has no use for another port: the data folder has room for one server."""
+    if standing is None:
+        return Stop(Exit.SETTINGS, error.message, error.fix)
+    return Stop(
+        Exit.SETTINGS,
+        f"Waypost serves this data folder already, at {standing.address} (pid {standing.pid}).",
+        f"Use that one, or stop it first (kill {standing.pid}).",
+    )
 
 
 def _announce(call: Call, settings_file: str | None, ready: Ready) -> None:

@@ -23,6 +23,8 @@ CHAT_PATH: Final = "/v1/chat/completions"
 PROVIDER_TEMPLATE: Final = "/{provider}/v1/chat/completions"
 """And every provider's own paths: see ChatPaths."""
 SHOWN_PATH_CHARS_MAX: Final = 200
+HEALTH_WORDS: Final = frozenset({"health", "healthz", "healthcheck", "ping", "status"})
+"""What others call the route that says whether calls can be served."""
 
 
 class Auth(StrEnum):
@@ -225,6 +227,8 @@ def _nearest_provider_path(first: str, path: str, chats: ChatPaths) -> str | Non
 def _nearest_route(method: str, path: str) -> str | None:
     """A wrong base path (no `/v1`, or two) is the usual mistake; a method that fits goes first."""
     words = path.rstrip("/")
+    if words.rpartition("/")[2] in HEALTH_WORDS:
+        return "GET /ready"
     for guess in (words, f"/v1{words}", words.replace("/v1/v1/", "/v1/", 1), words.replace("/api/v1/", "/v1/", 1)):
         fits = [route for p, route in _PATTERNS if p.fullmatch(guess)]
         if fits:

@@ -27,6 +27,8 @@ class Fault(NamedTuple):
     fix: str
 
 
+ELLIPSIS: Final = "…".encode().decode("latin-1")
+"""As a header is read: this one stands for a token in examples, and is pasted with them."""
 FAULTS: Final = (
     Fault(
         lambda secret: secret.lower().startswith("bearer"),
@@ -52,6 +54,11 @@ FAULTS: Final = (
         lambda secret: any(letter.isspace() for letter in secret),
         "there is white space or a line break in it",
         "Copy the token again without spaces and line breaks; `tr -d '\\n'` takes one off the end of a file.",
+    ),
+    Fault(
+        lambda secret: ELLIPSIS in secret or "..." in secret,
+        "it has dots where the rest of a token should be",
+        "Put your own token there: it was shown when it was made, and `waypost tokens create NAME` makes another.",
     ),
     Fault(
         lambda secret: not secret.isascii() or not secret.isprintable(),
