@@ -7,24 +7,21 @@ import sys
 import time
 from pathlib import Path
 
-from bench.load import percentile
-
 PAGE = b"\xa5" * 4096
 FILE_PAGES = 256
 
 
-def sync_ms(folder: Path, count: int, pause_seconds: float) -> tuple[float, float]:
-    """p50 and p99 of writing one page in place and having it on the disk; with pauses, as single calls come."""
+def sync_ms(folder: Path, count: int, pause_seconds: float) -> list[float]:
+    """How long it took, each time, to write one page in place and have it on the disk; with pauses, as calls come."""
     path = folder / "fdatasync"
     path.write_bytes(PAGE * FILE_PAGES)
     descriptor = os.open(path, os.O_WRONLY)
     try:
         os.fsync(descriptor)
-        samples = [_once(descriptor, number % FILE_PAGES, pause_seconds) for number in range(count)]
+        return [_once(descriptor, number % FILE_PAGES, pause_seconds) for number in range(count)]
     finally:
         os.close(descriptor)
         path.unlink()
-    return percentile(samples, 0.5), percentile(samples, 0.99)
 
 
 def _once(descriptor: int, page: int, pause_seconds: float) -> float:

@@ -12,6 +12,8 @@ Rows = Sequence[Mapping[str, Any]]
 OURS, FLOOR, DIRECT = "waypost", "nginx", "direct"
 BUSY: Final = 0.9
 """A core that works this share of the time has nothing to spare."""
+QUIET: Final = 0.8
+"""A gateway under full load that works less than this on its own core did not have it to itself."""
 
 
 class Spread(NamedTuple):
@@ -146,12 +148,13 @@ MAKERS: Final[Mapping[str, Callable[[Rows], Made]]] = {
 
 
 def bottlenecks(rows: Rows, *, pinned: bool, load_shares: bool, cores: int) -> list[str]:
-    """Where it was not the gateway that was busy: its calls/s are then not its own."""
+    """Where it was not the gateway that was busy, so that its calls/s are not its own, or where calls came late."""
     found = []
     for work in ("whole", "burst", "paced"):
         for gateway in dict.fromkeys(row["gateway"] for row in rows if row["work"] == work):
             found += _bottleneck(rows, work, gateway, load_shares if pinned else None, cores)
-    return found
+    late = [(row["work"], row["gateway"], row["late"]) for row in rows if row.get("late")]
+    return found + [f"{work}, {gateway}: {count} calls could not be sent in time" for work, gateway, count in late]
 
 
 def _bottleneck(rows: Rows, work: str, gateway: str, load_shares: bool | None, cores: int) -> list[str]:
@@ -169,4 +172,6 @@ def _bottleneck(rows: Rows, work: str, gateway: str, load_shares: bool | None, c
         return [f"{where}: the load generator was busy {load:.0%} of the time: calls/s is its own"]
     if upstream > BUSY:
         return [f"{where}: the canned provider was busy {upstream:.0%} of the time: calls/s is its own"]
+    if work != "paced" and load_shares is not None and own < QUIET:
+        return [f"{where}: nobody was busy (the gateway {own:.0%}, the load {load:.0%}): others used its core"]
     return []

@@ -72,6 +72,8 @@ class Tally:
     open: int = 0
     """Calls under way."""
     first_words: int = 0
+    late: int = 0
+    """Calls that were due and could not be sent."""
 
     def answered(self, status: str, began: float, first: float) -> None:
         self.last = now = perf_counter()
@@ -89,6 +91,7 @@ class Tally:
         return {
             "calls": len(self.ms),
             "bad": self.bad,
+            "late": self.late,
             "ms_p50": percentile(self.ms, 0.5),
             "ms_p99": percentile(self.ms, 0.99),
             "first_ms_p50": percentile(self.first_ms, 0.5),
@@ -201,7 +204,7 @@ async def _steadily(teams: list[deque[Caller]], tallies: dict[str, Tally], order
             team.rotate()
             free = next((caller for caller in team if not caller.busy), None)
             if free is None:
-                tally.refused("late")  # every connection is still waiting
+                tally.late += 1  # every connection is still waiting
             else:
                 free.call()
     await _all_ended(tallies)

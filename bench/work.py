@@ -13,7 +13,7 @@ from bench import grown
 from bench.cores import Layout
 from bench.disk import sync_ms
 from bench.driving import drive, holding
-from bench.load import Order
+from bench.load import Order, percentile
 from bench.targets import Recipe, Running, TargetFailed, Waypost
 
 Row = dict[str, Any]
@@ -21,10 +21,11 @@ Row = dict[str, Any]
 SECONDS: Final = {"whole": 4.0, "burst": 4.0, "paced": 4.0}
 CONNECTIONS: Final = {"whole": 64, "burst": 64, "paced": 100}
 WARM_SECONDS: Final = 0.5
-STEADY_RATE, STEADY_SECONDS, STEADY_CONNECTIONS = 50.0, 6.0, 8
+STEADY_RATE, STEADY_SECONDS, STEADY_CONNECTIONS = 50.0, 6.0, 32
 STEADY: Final = {"latency": "whole", "first_token": "brief"}
 """Sections of steady work: the kind of each."""
 SYNCS, SYNC_PAUSE_SECONDS = 100, 0.01
+"""Before and again after the calls: disks have moods."""
 IDLE_STREAMS: Final = 1_000
 WARM_CALLS_SECONDS: Final = 1.0
 KINDS: Final = ("whole", "burst", "paced", "brief", "idle")
@@ -110,15 +111,21 @@ def steady(stage: Stage, section: str, targets: Sequence[Running]) -> list[Row]:
     """Fifty calls a second to each in turn, the provider called directly among them: what a gateway adds."""
     rows: list[Row] = []
     routes = [target.route(STEADY[section]) for target in targets]
+    order = Order(routes, STEADY_CONNECTIONS, stage.seconds(STEADY_SECONDS), STEADY_RATE)
+    shown = "first_ms_p50" if section == "first_token" else "ms_p50"
     for number in range(stage.rounds):
-        sync_p50, sync_p99 = sync_ms(stage.folder, stage.count(SYNCS), SYNC_PAUSE_SECONDS)
-        order = Order(routes, STEADY_CONNECTIONS, stage.seconds(STEADY_SECONDS), STEADY_RATE)
+        syncs = sync_ms(stage.folder, stage.count(SYNCS), SYNC_PAUSE_SECONDS)
+        before = {target.name: target.cpu_seconds() for target in targets}
         result = drive(order, stage.layout.load)
-        for name, figures in result["routes"].items():
-            sync = {"sync_ms_p50": sync_p50, "sync_ms_p99": sync_p99}
-            rows.append({"work": section, "gateway": name, "round": number, **figures, **sync})
-        middles = ", ".join(f"{name} {figures['ms_p50']:.2f} ms" for name, figures in result["routes"].items())
-        say(f"{section} {middles}, fdatasync {sync_p50:.2f} ms")
+        used = {target.name: target.cpu_seconds() - before[target.name] for target in targets}
+        syncs += sync_ms(stage.folder, stage.count(SYNCS), SYNC_PAUSE_SECONDS)
+        sync = {"sync_ms_p50": percentile(syncs, 0.5), "sync_ms_p99": percentile(syncs, 0.99)}
+        found = result["routes"]
+        for name, figures in found.items():
+            cost = {"cpu_us": used[name] / figures["calls"] * 1e6}
+            rows.append({"work": section, "gateway": name, "round": number, **figures, **sync, **cost})
+        middles = ", ".join(f"{name} {figures[shown]:.2f} ms" for name, figures in found.items())
+        say(f"{section}: {middles}, fdatasync {sync['sync_ms_p50']:.2f} ms")
     return rows
 
 

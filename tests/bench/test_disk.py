@@ -4,6 +4,7 @@ from bench.disk import sync_ms
 
 
 def test_writes_to_the_disk_are_timed_and_leave_nothing_behind(tmp_path) -> None:
-    p50, p99 = sync_ms(tmp_path, 20, 0.0)
-    assert 0 < p50 <= p99
+    samples = sync_ms(tmp_path, 20, 0.0)
+    assert len(samples) == 20
+    assert min(samples) > 0
     assert list(tmp_path.iterdir()) == []

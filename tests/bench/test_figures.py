@@ -109,6 +109,8 @@ def test_unpinned_nobody_had_one_core_alone() -> None:
         ({"gateway_share": [0.7], "load_share": [0.95], "upstream_share": [0.3]}, {"load_shares": False}, "generator"),
         ({"gateway_share": [0.7], "load_share": [0.6], "upstream_share": [0.95]}, {"load_shares": False}, "provider"),
         ({"gateway_share": [0.9], "load_share": [0.6], "upstream_share": [0.4]}, {"pinned": False}, "all 2 cores"),
+        ({"gateway_share": [0.5], "load_share": [0.3], "upstream_share": [0.2]}, {}, "others used its core"),
+        ({"gateway_share": [0.5], "load_share": [0.3], "upstream_share": [0.2]}, {"pinned": False}, ""),
     ],
 )
 def test_it_is_said_when_the_load_or_the_provider_is_the_bottleneck(shares, how, said) -> None:
@@ -116,3 +118,9 @@ def test_it_is_said_when_the_load_or_the_provider_is_the_bottleneck(shares, how,
     found = bottlenecks(rows("whole", "nginx", **shares), **how)
     assert len(found) == bool(said)
     assert said in "".join(found)
+
+
+def test_calls_that_could_not_be_sent_in_time_are_told() -> None:
+    seen = rows("latency", "waypost", ms_p50=[1.0, 1.0], late=[0, 3])
+    said = ["latency, waypost: 3 calls could not be sent in time"]
+    assert bottlenecks(seen, pinned=True, load_shares=True, cores=2) == said

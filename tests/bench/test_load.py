@@ -86,3 +86,18 @@ def test_what_is_no_answer_is_counted_by_its_name(run, reply, name) -> None:
     for figures in result["routes"].values():
         assert figures["calls"] == 0
         assert list(figures["bad"]) == [name]
+
+
+def silent():
+    """A provider that never answers, and hangs up after a while."""
+
+    class Silence(asyncio.Protocol):
+        def connection_made(self, transport) -> None:
+            asyncio.get_running_loop().call_later(0.3, transport.close)
+
+    return Silence
+
+
+def test_calls_that_no_connection_is_free_for_are_late(run) -> None:
+    result, _ = run(carried_out("whole", silent(), connections=1, seconds=0.1, rate=50.0))
+    assert [(figures["late"], figures["bad"]) for figures in result["routes"].values()] == [(4, {"lost": 1})] * 2
