@@ -97,6 +97,13 @@ def test_a_failed_call_was_served_by_nobody():
     assert [attempt["provider"] for attempt in found["attempts"]] == ["alpha", "beta"]
 
 
+def test_times_are_told_to_the_microsecond():
+    bill = bills.bill()
+    bill.attempts.append(Attempt("beta", "one", 200, None, connect_ms=0.5108730001666117, ms=1085.6573139999455))
+    told = json_of(bill)["attempts"][-1]
+    assert (told["connect_ms"], told["first_word_ms"], told["ms"]) == (0.511, None, 1085.657)
+
+
 def test_who_was_asked_to_pay_is_told():
     found = json_of(bills.bill(request=sample_request(bill_to="acme")))
     assert (found["payer"], found["bill_to"]) == ({"type": "organisation", "name": "acme"}, "acme")

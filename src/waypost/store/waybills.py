@@ -63,7 +63,7 @@ def waybill_json(row: Mapping[str, Any]) -> dict[str, Any]:
         "why": trail["why"],
         "fix": trail["fix"],
         "plan": _plan_json(trail["plan"], explored=bool(flags & EXPLORED)),
-        "attempts": [_fields(ATTEMPT_FIELDS, attempt) for attempt in trail["attempts"]],
+        "attempts": [_attempt_json(attempt) for attempt in trail["attempts"]],
         "served_by": row["provider"] if flags & SERVED else None,
         "usage": _usage_json(row),
         "hold_nano_usd": row["hold_nano_usd"],
@@ -98,6 +98,12 @@ def stranger_json(number: int, status: int, code: str | None, trail: bytes) -> d
 def _fields(names: tuple[str, ...], values: list[Any]) -> dict[str, Any]:
     """Values by name. Trails are never rewritten: what an older version did not write yet is None."""
     return dict.fromkeys(names) | dict(zip(names, values, strict=False))
+
+
+def _attempt_json(values: list[Any]) -> dict[str, Any]:
+    """Its times to the microsecond, as all others are: the clock's further digits say nothing."""
+    attempt = _fields(ATTEMPT_FIELDS, values)
+    return {name: round(value, 3) if isinstance(value, float) else value for name, value in attempt.items()}
 
 
 def _plan_json(plan: Any, *, explored: bool) -> dict[str, Any] | None:
