@@ -8,11 +8,10 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
-from subprocess import PIPE, Popen
 from typing import Any
 
 import pytest
-from commandline import START, environment
+from commandline import running
 
 from waypost.practice.faults import FAULTS
 
@@ -22,12 +21,10 @@ ASK = json.dumps({"model": "practice/parrot", "messages": [{"role": "user", "con
 @contextmanager
 def practising(*arguments: str) -> Iterator[dict[str, Any]]:
     """Running providers by slug."""
-    command = [*START, "practice", "--port", "0", "--format", "json", *arguments]
-    with Popen(command, stdout=PIPE, env=environment(), text=True) as process:
+    with running("practice", "--port", 0, "--format", "json", *arguments) as process:
         rows = json.loads(process.stdout.readline())["data"]
         yield {row["slug"]: row for row in rows}
-        process.terminate()
-        assert process.wait(20) == 0
+    assert process.returncode == 0
 
 
 def ask(row: dict[str, Any]) -> Any:

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from subprocess import PIPE, Popen
-
 import pytest
-from commandline import START, environment, terminal
+from commandline import running, terminal
 
 HEADING = (
     "id\tat\tcaller\tmodel\tpolicy\tprovider\toutcome\tresult\tfirst_word_ms\tms\tinput_tokens\toutput_tokens\t"
@@ -65,8 +63,8 @@ def test_a_time_that_is_none_is_a_usage_error(alone, option) -> None:
 
 
 def test_new_requests_are_shown_as_they_end(served, cli) -> None:
-    command = [*START, "requests", "tail", "-n", "2", "--data", str(served.data), "--model", "practice/clerk"]
-    with Popen(command, stdout=PIPE, env=environment(), text=True) as process:
+    words = ("requests", "tail", "-n", 2, "--data", served.data, "--model", "practice/clerk")
+    with running(*words) as process:
         assert process.stdout.readline().strip() == HEADING
         wanted = [cli("chat", "-m", "practice/clerk", "hi", "--format", "json").data["request_id"] for _ in range(2)]
         cli("chat", "-m", "meta/llama", "hi")

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import apsw
 import pytest
-from commandline import START, Done, environment, waypost
+from commandline import Done, running, waypost
 from serving import Serving
 
 from waypost.cli.options import Where
@@ -42,18 +42,14 @@ READY = Ready(
 @contextmanager
 def on_screen(data: Path) -> Iterator[str]:
     """A server started as a person does, and what it has shown until it was ready."""
-    command = [*START, "serve", "--port", "0", "--data", str(data)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, env=environment(), text=True) as process:
+    with running("serve", "--port", 0, "--data", data) as process:
         shown = ""
-        try:
-            while LAST_LINE not in shown:
-                line = process.stdout.readline()
-                assert line, shown
-                shown += line
-            yield shown
-        finally:
-            process.terminate()
-        assert process.wait(20) == 0
+        while LAST_LINE not in shown:
+            line = process.stdout.readline()
+            assert line, shown
+            shown += line
+        yield shown
+    assert process.returncode == 0
 
 
 def test_the_first_start_shows_a_token_and_a_line_that_works_when_pasted(tmp_path) -> None:

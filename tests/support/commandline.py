@@ -59,6 +59,22 @@ def waypost(*arguments: object, stdin: str = "", cwd: Path | None = None, **vari
     return Done(done.returncode, done.stdout, done.stderr)
 
 
+@contextmanager
+def running(*arguments: object, **variables: str | None) -> Iterator[subprocess.Popen[str]]:
+    """A command that goes on: its stdout is a pipe, and when the block ends it is told to end."""
+    command = [*START, *map(str, arguments)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, env=environment(**variables), text=True) as process:
+        try:
+            yield process
+        finally:
+            process.terminate()
+            try:
+                process.wait(SECONDS_MAX)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                raise
+
+
 class Terminal:
     """A command on a terminal of its own."""
 
