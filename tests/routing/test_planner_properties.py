@@ -10,6 +10,7 @@ from waypost.domain.pulse import CallResult
 from waypost.routing.needs import RULES, WAITING_HELPS
 from waypost.routing.planner import Planner, PlannerSettings
 from waypost.routing.policies import POLICIES, Figures, View, Wish, expected_mix
+from waypost.routing.shortlist import RERANK_MS
 
 SLUGS = ("alpha", "beta", "gamma", "delta")
 REASONS = {rule.reason for rule in RULES} | {"no_such_model"}
@@ -109,6 +110,7 @@ def figures_of(roads: Crossroads, slug: str) -> Figures:
 def test_every_plan_keeps_its_promises(roads, calls) -> None:
     for happened, who, one in calls:
         live_through(roads, happened)
+        roads.clock.pass_seconds(RERANK_MS / 1000)
         plan = roads.planner.plan(one, who)
         everybody_is_there_once(roads, plan, one, who)
         order_follows_the_policy(roads, plan, one, who)
