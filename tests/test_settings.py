@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from waypost.domain.endpoints import Deadlines, Endpoint, Model
-from waypost.settings import SettingsError, load, watch
+from waypost.settings import Settings, SettingsError, load, needs_restart, watch
 
 DESIGN = """
 [providers.alpha]
@@ -203,3 +203,18 @@ def test_the_day_of_the_file_dates_what_it_says(home) -> None:
     file = write(home, "")
     os.utime(file, (0, datetime(2026, 6, 1, 23, tzinfo=UTC).timestamp()))
     assert load(file, {"HOME": str(home)}).as_of == "2026-06-01"
+
+
+def test_what_changed_and_is_read_at_the_start_alone_is_named(home) -> None:
+    def read(text: str) -> Settings:
+        (home / "waypost.toml").write_text(text)
+        return load(None, {})
+
+    started = read("[practice]\nenabled = true\n")
+    now = read(
+        "[practice]\nenabled = false\n[server]\nin_flight_max = 5\ndrain_seconds_max = 1\n"
+        '[tokens]\nprefix = "hf_wp_"\n[deadlines]\nsilence_seconds_max = 5\n[log]\nformat = "json"\n'
+    )
+    assert needs_restart(started, now) == ("server.in_flight_max", "log.format")
+    assert needs_restart(now, started) == ("server.in_flight_max", "practice.enabled", "log.format")
+    assert needs_restart(now, now) == ()

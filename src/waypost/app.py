@@ -7,6 +7,7 @@ import gc
 import logging
 import os
 import random
+import resource
 import socket
 import ssl
 import time
@@ -49,7 +50,7 @@ from waypost.routing.planner import Planner, PlannerSettings
 from waypost.routing.pulse import Pulse
 from waypost.routing.sheets import read_sheets
 from waypost.routing.vitals import PulseSettings
-from waypost.settings import Settings
+from waypost.settings import Settings, needs_restart
 from waypost.store.books import Books
 from waypost.store.reader import Reader
 from waypost.wire.http11 import HttpServer
@@ -58,6 +59,8 @@ from waypost.wire.http11_messages import HttpLimits, Request
 log = logging.getLogger("waypost")
 PULSE_SECONDS = 0.25
 COLLECTOR_THRESHOLDS = (50_000, 20, 20)
+FILES_OF_OUR_OWN = 128
+"""Open files that are no connection: the store, the log, the listening sockets, the loop."""
 USED_BEATS = 20
 """Every five seconds: when tokens were last used."""
 
@@ -115,10 +118,12 @@ def calm_collector() -> None:
 class ServingProcess:
     """One process that serves: in front of the owner in the same process, or of a link to it."""
 
+    _tls: ssl.SSLContext | None = None
+
     def __init__(
         self, settings: Settings, books: Books, reader: Reader, pepper: bytes, practice: Practice | None
     ) -> None:
-        self.settings = settings
+        self.settings = self._started_with = settings
         self.books = books
         self._practice = practice
         self._pepper = pepper
@@ -162,20 +167,32 @@ class ServingProcess:
 
     async def listen(self, sock: socket.socket) -> None:
         """Begin to serve."""
-        await self.server.listen(sock, _door_tls(self.settings))
+        self._tls = door_tls(self.settings)
+        await self.server.listen(sock, self._tls)
         calm_collector()
         if self._collector is not None:
             self._collector.start()
         self._tick()
 
     def use(self, settings: Settings) -> None:
-        """Serve with other settings from now on; calls under way are not touched."""
+        """Serve with other settings from now on; calls under way are not touched.
+
+        A certificate that was renewed in its place is read again. Raises OSError where it cannot be.
+        """
+        built = build_catalogue(settings, self._practice)
+        if self._tls is not None and door_tls(self._started_with) is not None:  # what cannot be read spoils nothing
+            _load_certificate(self._tls, self._started_with)
         self.settings = settings
-        self.catalogue, self.notes = build_catalogue(settings, self._practice)
+        self.catalogue, self.notes = built
         self.planner.use(self.catalogue, _planner_settings(settings))
         self._courier.forget()
         self.door.serve(self.catalogue.providers.values())
         self.house.keep_bodies = settings.waybills.bodies
+
+    @property
+    def needs_restart(self) -> tuple[str, ...]:
+        """Settings that changed since the start and are read there alone."""
+        return needs_restart(self._started_with, self.settings)
 
     async def drain(self) -> int:
         """Stop accepting, let calls finish; how many had to be cut."""
@@ -266,13 +283,13 @@ class ServingProcess:
     def _tick(self) -> None:
         if self._beat is not None:
             self._lag = max(0.0, self._loop.time() - self._beat.when())
+        self._beat = self._loop.call_later(PULSE_SECONDS, self._tick)
         deltas = self.pulse.deltas()
         if deltas:
             self.books.send_pulse(deltas)
         self._beats += 1
         if self._beats % USED_BEATS == 0:
             self._tell_used()
-        self._beat = self._loop.call_later(PULSE_SECONDS, self._tick)
 
     def _tell_used(self) -> None:
         """Which tokens were used: nobody waits for it, and a lost note is no harm."""
@@ -319,14 +336,30 @@ def _proxy(settings: Settings) -> ProxySettings | None:
 def _http_limits(settings: Settings) -> HttpLimits:
     server = settings.server
     shared = {name: getattr(server, name) for name in HttpLimits._fields if hasattr(server, name)}
-    return HttpLimits(**shared)
+    return HttpLimits(**shared)._replace(connections_max=connections_bearable(server.connections_max))
 
 
-def _door_tls(settings: Settings) -> ssl.SSLContext | None:
-    server = settings.server
-    if server.tls_cert_file is None or server.tls_key_file is None:
+def connections_bearable(wanted: int) -> int:
+    """So many clients' connections as the open files allow, with one to a provider each.
+
+    Without it the files would run out, and calls to providers fail as if it were the providers' fault.
+    """
+    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return wanted if soft == resource.RLIM_INFINITY else min(wanted, max(1, (soft - FILES_OF_OUR_OWN) // 2))
+
+
+def door_tls(settings: Settings) -> ssl.SSLContext | None:
+    """How the door speaks TLS, if it does. Raises OSError for files that cannot be used."""
+    if settings.server.tls_cert_file is None:
         return None
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     context.set_alpn_protocols(["http/1.1"])
-    context.load_cert_chain(server.tls_cert_file, server.tls_key_file)
+    _load_certificate(context, settings)
     return context
+
+
+def _load_certificate(context: ssl.SSLContext, settings: Settings) -> None:
+    server = settings.server
+    if server.tls_cert_file is not None:
+        # A passphrase is refused: without one named here, OpenSSL would stop and ask for it.
+        context.load_cert_chain(server.tls_cert_file, server.tls_key_file, password="")

@@ -16,11 +16,12 @@ import resource
 import signal
 import socket
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import AsyncExitStack, suppress
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
-from waypost.app import Practice, ServingProcess, build_catalogue
+from waypost.app import Practice, ServingProcess, build_catalogue, connections_bearable, door_tls
 from waypost.crew_hands import Hands, WorkerOrders
 from waypost.identity.pepper import read_pepper
 from waypost.identity.tokens import mint
@@ -36,6 +37,8 @@ log = logging.getLogger("waypost")
 WATCH_SECONDS = 1.0
 BACKLOG = 4096
 OPEN_FILES_MAX = 65_536
+CONNECTIONS_FEW = 4_096
+"""Who can bear fewer, and would not expect it, is told."""
 LOST_COMMIT_EXIT = 75
 INTERRUPTED_EXIT = 130
 FIRST_NAME = "first"
@@ -82,6 +85,22 @@ def allow_open_files() -> None:
             resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
+def check_files(settings: Settings) -> tuple[str, ...]:
+    """What the settings ask of the system beyond what it gives, a line each. Raises StartError for TLS files."""
+    server = settings.server
+    try:
+        door_tls(settings)
+    except OSError as error:
+        raise StartError(
+            f"Cannot use {server.tls_cert_file} with {server.tls_key_file} for TLS: {error.strerror or error}.",
+            "Both must be PEM files that this user may read: a certificate, and its own key without a passphrase.",
+        ) from None
+    bearable = connections_bearable(server.connections_max)
+    if bearable >= min(server.connections_max, CONNECTIONS_FEW):
+        return ()
+    return (f"at most {bearable:,} connections at once, not {server.connections_max:,}: raise `ulimit -n` for more",)
+
+
 def bind(host: str, port: int) -> socket.socket:
     """Listen on an address. Raises StartError."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
@@ -93,7 +112,7 @@ def bind(host: str, port: int) -> socket.socket:
     except OSError as error:
         sock.close()
         raise StartError(
-            f"Cannot listen on {host}:{port}: {os.strerror(error.errno or 0).lower()}.",
+            f"Cannot listen on {host}:{port}: {(error.strerror or str(error)).lower()}.",
             f"Choose another with --port, such as --port {port + 1 if port < 65535 else 0}.",
         ) from None
     sock.setblocking(False)
@@ -134,7 +153,13 @@ async def practice_servers(settings: Settings) -> tuple[PracticeServers | None, 
     """Practice providers on free ports, unless the settings say no."""
     if settings.practice.enabled is False:
         return None, None
-    servers = await start()
+    try:
+        servers = await start()
+    except OSError as error:
+        raise StartError(
+            f"Cannot start the practice providers: {(error.strerror or str(error)).lower()}.",
+            "They listen on 127.0.0.1; set enabled = false under [practice] to do without them.",
+        ) from None
     return servers, Practice(*catalogue_rows(servers.base_urls))
 
 
@@ -146,11 +171,10 @@ class Shift:
         self._reload = reload
         self._stop = stop
         self._again = False
+        asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, self._look_again)
 
     async def work(self) -> None:
         """Return when every call has ended after the stop."""
-        loop = asyncio.get_running_loop()
-        loop.add_signal_handler(signal.SIGHUP, self._look_again)
         mark = watch(self._serving.settings)
         while not self._stop.is_set():
             try:
@@ -174,24 +198,34 @@ class Shift:
         serving = self._serving
         try:
             serving.use(self._reload())
-        except (SettingsError, ValueError) as error:
+        except (SettingsError, ValueError, OSError) as error:
             log.error("the settings changed and cannot be used; those before stay: %s", error)  # noqa: TRY400 (no bug)
+            return
+        except Exception:  # streams must not be cut by it
+            log.exception("a bug in taking up changed settings")
             return
         log.info("settings and catalogue reloaded: %d models", len(serving.catalogue.models))
         for note in serving.notes:
             log.warning("%s", note)
+        for name in serving.needs_restart:
+            log.warning("%s changed: it needs a restart", name)
 
 
-def stop_on_signals(stop: asyncio.Event) -> None:
-    """SIGTERM or SIGINT once: finish what was begun. Again: at once; whatever was acknowledged is on the disk."""
+def leave_at_once() -> None:
+    """Whatever was acknowledged is on the disk."""
+    os._exit(INTERRUPTED_EXIT)
+
+
+def stop_on_signals(stop: asyncio.Event, again: Callable[[], None] = leave_at_once) -> None:
+    """SIGTERM or SIGINT once: finish what was begun. Once more: `again`."""
     loop = asyncio.get_running_loop()
     for name in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(name, _stop_or_leave, stop)
+        loop.add_signal_handler(name, _stop_or, stop, again)
 
 
-def _stop_or_leave(stop: asyncio.Event) -> None:
+def _stop_or(stop: asyncio.Event, again: Callable[[], None]) -> None:
     if stop.is_set():
-        os._exit(INTERRUPTED_EXIT)
+        again()
     stop.set()
 
 
@@ -210,30 +244,40 @@ class Crew:
         settings = self._settings
         gc.disable()  # what is loaded now stays: looking through it again and again would triple the start
         allow_open_files()
+        odd = check_files(settings)
         pepper = open_folder(settings.data_folder)
-        sock = bind(settings.server.host, settings.server.port)
-        owner = Owner(store_settings(settings))
-        owner.on_fatal(self._lost_commit)
-        await owner.listen()
-        reader = Reader(settings.data_folder)
-        first = await first_steps(owner, reader, pepper, settings.tokens.prefix)
-        servers, practice = await practice_servers(settings)
-        stop_on_signals(self._stop)
-        if settings.server.workers == 1:
-            serving = ServingProcess(settings, owner, reader, pepper, practice)
-            await serving.listen(sock)
-            announce(_ready(settings, serving.catalogue, serving.notes, sock, first))
-            await Shift(serving, self._reload, self._stop).work()
-        else:
-            hands = Hands(self._orders.of(sock, servers.base_urls if servers else None), self._stop)
-            owner.on_silent(hands.kill)
-            await hands.start(settings.server.workers)
-            announce(_ready(settings, *build_catalogue(settings, practice), sock, first))
-            await hands.work()
-        if servers is not None:
-            await servers.close()
-        await owner.close()
+        async with AsyncExitStack() as closing:
+            sock = closing.enter_context(bind(settings.server.host, settings.server.port))
+            owner = Owner(store_settings(settings))
+            closing.push_async_callback(owner.close)
+            owner.on_fatal(self._lost_commit)
+            await owner.listen()
+            reader = Reader(settings.data_folder)
+            first = await first_steps(owner, reader, pepper, settings.tokens.prefix)
+            servers, practice = await practice_servers(settings)
+            if servers is not None:
+                closing.push_async_callback(servers.close)
+            stop_on_signals(self._stop)
+            show = partial(_ready, settings, sock=sock, first=first)
+            if settings.server.workers == 1:
+                serving = ServingProcess(settings, owner, reader, pepper, practice)
+                await serving.listen(sock)
+                shift = Shift(serving, self._reload, self._stop)
+                announce(show(serving.catalogue, (*odd, *serving.notes)))
+                await shift.work()
+            else:
+                hands = await self._hands(owner, sock, servers)
+                catalogue, notes = build_catalogue(settings, practice)
+                announce(show(catalogue, (*odd, *notes)))
+                await hands.work()
         return self._exit
+
+    async def _hands(self, owner: Owner, sock: socket.socket, servers: PracticeServers | None) -> Hands:
+        hands = Hands(self._orders.of(sock, servers.base_urls if servers else None), sock, self._stop)
+        owner.on_silent(hands.kill)
+        asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, hands.reload)
+        await hands.start(self._settings.server.workers)
+        return hands
 
     def _lost_commit(self, error: BaseException) -> None:
         log.critical("a write's outcome is unknown (%s): stopping, to start again from what is on the disk", error)

@@ -8,7 +8,8 @@ import os
 import signal
 import socket
 import sys
-from collections.abc import Mapping
+import time
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from typing import Any
 
@@ -18,6 +19,8 @@ log = logging.getLogger("waypost")
 RESTART_SECONDS = 0.5
 RESTART_SECONDS_MAX = 10.0
 START_SECONDS_MAX = 30.0
+STEADY_SECONDS = 60.0
+"""Who served this long did not fail at its start."""
 READY = b"ready\n"
 
 
@@ -40,24 +43,35 @@ class WorkerOrders(msgspec.Struct, frozen=True):
 class Hands:
     """The children. One that ends unasked is replaced, at first at once and then ever more slowly."""
 
-    def __init__(self, orders: WorkerOrders, stop: asyncio.Event) -> None:
+    def __init__(self, orders: WorkerOrders, sock: socket.socket, stop: asyncio.Event) -> None:
         self._orders = orders
+        self._sock = sock
         self._stop = stop
         self._running: set[asyncio.subprocess.Process] = set()
+        self._serving: set[asyncio.subprocess.Process] = set()
         self._first: list[asyncio.subprocess.Process] = []
 
     async def start(self, count: int) -> None:
-        """Return when all serve. Raises ChildFailed."""
-        self._first = list(await asyncio.gather(*(self._spawn() for _ in range(count))))
+        """Return when all serve. Raises ChildFailed; no child is left then."""
+        spawned = await asyncio.gather(*(self._spawn() for _ in range(count)), return_exceptions=True)
+        self._first = [child for child in spawned if isinstance(child, asyncio.subprocess.Process)]
+        for failed in spawned:
+            if isinstance(failed, BaseException):
+                for child in self._first:
+                    await _end(child)
+                raise failed
 
     async def work(self) -> None:
         """Return when the stop was asked for and every child has ended."""
         keepers = [asyncio.create_task(self._keep(child)) for child in self._first]
         await self._stop.wait()
-        for child in list(self._running):
-            with suppress(ProcessLookupError):
-                child.send_signal(signal.SIGTERM)
+        self._sock.close()  # as long as one process holds it, clients come in and nobody answers
+        _tell(self._running, signal.SIGTERM)
         await asyncio.gather(*keepers)
+
+    def reload(self) -> None:
+        """Every child looks at the settings again."""
+        _tell(self._serving, signal.SIGHUP)
 
     def kill(self, pid: int) -> None:
         """A child that does not answer must not go on serving what was revoked."""
@@ -66,15 +80,18 @@ class Hands:
             os.kill(pid, signal.SIGKILL)
 
     async def _keep(self, child: asyncio.subprocess.Process) -> None:
-        wait = RESTART_SECONDS
+        wait, began = RESTART_SECONDS, time.monotonic()
         while True:
             code = await child.wait()
             self._running.discard(child)
+            self._serving.discard(child)
             if self._stop.is_set():
                 return
             log.error("worker %d ended with %s: starting another", child.pid, code)
+            if time.monotonic() - began > STEADY_SECONDS:
+                wait = RESTART_SECONDS
             await asyncio.sleep(wait)
-            wait = min(wait * 2, RESTART_SECONDS_MAX)
+            wait, began = min(wait * 2, RESTART_SECONDS_MAX), time.monotonic()
             if self._stop.is_set():
                 return
             try:
@@ -82,16 +99,21 @@ class Hands:
             except ChildFailed as failed:
                 log.error("%s", failed)  # noqa: TRY400 (told by the child itself)
                 continue
+            if self._stop.is_set():
+                _tell([child], signal.SIGTERM)  # it began after the others were told
 
     async def _spawn(self) -> asyncio.subprocess.Process:
-        child = await asyncio.create_subprocess_exec(
-            sys.executable,
-            "-m",
-            "waypost.crew_worker",
-            stdin=asyncio.subprocess.PIPE,
-            stdout=asyncio.subprocess.PIPE,
-            pass_fds=[self._orders.listener],
-        )
+        try:
+            child = await asyncio.create_subprocess_exec(
+                sys.executable,
+                "-m",
+                "waypost.crew_worker",
+                stdin=asyncio.subprocess.PIPE,
+                stdout=asyncio.subprocess.PIPE,
+                pass_fds=[self._orders.listener],
+            )
+        except OSError as error:
+            raise ChildFailed(f"no worker could be started: {error.strerror}") from None
         self._running.add(child)
         assert child.stdin is not None  # noqa: S101 (piped above)
         assert child.stdout is not None  # noqa: S101 (piped above)
@@ -102,12 +124,23 @@ class Hands:
         except TimeoutError:
             said = b""
         if said != READY:
-            with suppress(ProcessLookupError):
-                child.kill()
-            await child.wait()
+            await _end(child)
             self._running.discard(child)
             raise ChildFailed(f"worker {child.pid} did not start; it says why above")
+        self._serving.add(child)
         return child
+
+
+def _tell(children: Iterable[asyncio.subprocess.Process], name: signal.Signals) -> None:
+    for child in list(children):
+        with suppress(ProcessLookupError):
+            child.send_signal(name)
+
+
+async def _end(child: asyncio.subprocess.Process) -> None:
+    with suppress(ProcessLookupError):
+        child.kill()
+    await child.wait()
 
 
 class ChildFailed(Exception):

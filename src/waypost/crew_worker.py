@@ -31,7 +31,7 @@ async def work(orders: WorkerOrders) -> int:
     settings = read()
     log_to_stderr(settings.log.level, settings.log.format)
     stop = asyncio.Event()
-    stop_on_signals(stop)
+    stop_on_signals(stop, again=stop.set)  # a terminal or systemd tells us too, and then our parent does
     books = await OwnerLink.connect(settings.data_folder)
     code = 0
 
@@ -50,9 +50,10 @@ async def work(orders: WorkerOrders) -> int:
     sock = socket.socket(fileno=orders.listener)
     sock.setblocking(False)
     await serving.listen(sock)
+    shift = Shift(serving, read, stop)
     sys.stdout.buffer.write(READY)
     sys.stdout.buffer.flush()
-    await Shift(serving, read, stop).work()
+    await shift.work()
     await books.close()
     return code
 

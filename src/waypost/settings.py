@@ -7,7 +7,7 @@ Keys of providers come from the environment alone.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, Final
 
@@ -33,9 +33,20 @@ from waypost.settings_table import (
     Waybills,
 )
 
-__all__ = ["SettingLine", "Settings", "SettingsError", "load", "watch"]
+__all__ = ["SettingLine", "Settings", "SettingsError", "load", "needs_restart", "watch"]
 
 MISSING: Final = (0, 0, 0)
+TAKEN_UP: Final = frozenset(
+    {
+        "server.drain_seconds_max",
+        "routing.default_policy",
+        "routing.explore_share",
+        "routing.unpriced",
+        "tokens.prefix",
+        "waybills.bodies",
+    }
+)
+"""Settings that a running process takes up, beside all deadlines, providers and models."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +106,24 @@ def load(
     """
     document = read_file(find_file(config_path, environment))
     return _settings(document, environment, read_layers(document, environment, overrides or {}))
+
+
+def needs_restart(started: Settings, now: Settings) -> tuple[str, ...]:
+    """Names of the settings that changed since the start without effect: they are read there alone."""
+    found = []
+    for section, shape in SECTIONS.items():
+        before, after = getattr(started, section), getattr(now, section)
+        for key in fields(shape):
+            changed = getattr(before, key.name) != getattr(after, key.name)
+            if changed and _read_once(f"{section}.{key.name}", started):
+                found.append(f"{section}.{key.name}")
+    return tuple(found)
+
+
+def _read_once(name: str, started: Settings) -> bool:
+    if name == "practice.enabled":
+        return started.practice.enabled is False  # nobody started them; else they run, and are offered or not
+    return name not in TAKEN_UP and not name.startswith("deadlines.")
 
 
 def watch(settings: Settings) -> tuple[object, ...]:
