@@ -103,6 +103,7 @@ class Player:
             reply.finish(tail)
         else:
             reply.send(self._script.status, header_block(self._script.headers), tail)
+        reply.on_gone = reply.on_full = reply.on_room = None  # or we and the reply would keep each other alive
         self._ended(self, False)
 
     def _break_off(self) -> None:
