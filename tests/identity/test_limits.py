@@ -187,3 +187,16 @@ def test_two_tokens_do_not_share_a_limit(booth) -> None:
     other = limited(1)
     other = replace(other, token=replace(other.token, id=2))
     booth.enter(other)
+
+
+def test_where_the_owner_cannot_be_asked_nothing_stays_taken(monkeypatch) -> None:
+    booth, who = Booth("tokens"), limited(None, 100, 1)
+
+    async def gone(*_: object) -> Verdict:
+        raise ConnectionError
+
+    with monkeypatch.context() as patched:
+        patched.setattr(booth, "take", gone)
+        with pytest.raises(ConnectionError):
+            booth.enter(who)
+    booth.enter(who)

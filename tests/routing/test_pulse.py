@@ -257,3 +257,12 @@ class Breaker(RuleBasedStateMachine):
 
 TestBreaker = Breaker.TestCase
 TestBreaker.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)
+
+
+def test_calls_under_way_to_a_forgotten_endpoint_are_not_counted_for_ever() -> None:
+    """A share of the calls in flight is the retry budget."""
+    pulse = Pulse(Clock())
+    pulse.started(KEY)
+    pulse.forget(set())
+    pulse.ended(KEY, SERVED)
+    assert pulse.in_flight == 0

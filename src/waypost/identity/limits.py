@@ -101,7 +101,11 @@ class Turnstile:
     async def _ask(self, token: Token, wanted: list[tuple[str, Counter, int]], taken: list[Taken]) -> Ticket:
         """The rest of what is wanted, from whoever decides."""
         for what, counter, amount in wanted[len(taken) :]:
-            verdict = await self._books.take(counter, amount)
+            try:
+                verdict = await self._books.take(counter, amount)
+            except Exception:
+                Ticket(self._books, taken, self._clock).give_back()
+                raise
             self._took(token, taken, Taken(what, counter, amount, verdict))
         return Ticket(self._books, taken, self._clock)
 

@@ -114,7 +114,7 @@ class Pulse:
     def forget(self, keep: Collection[tuple[str, str]]) -> None:
         """Drop endpoints that are in no catalogue any more. Plans made before must be forgotten too."""
         for key in [key for key in self._vitals if key[:2] not in keep]:
-            del self._vitals[key]
+            self.in_flight -= self._vitals.pop(key).in_flight
             self._news.pop(key, None)
 
     def reading(self, key: PulseKey) -> Reading | None:
