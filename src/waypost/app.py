@@ -174,12 +174,17 @@ class ServingProcess:
             self._collector.start()
         self._tick()
 
-    def use(self, settings: Settings) -> None:
+    async def take_up(self, read: Callable[[], Settings]) -> None:
+        """Read the settings again and serve with them. A large catalogue takes a second: that is not the loop's."""
+        settings = await asyncio.to_thread(read)
+        self.use(settings, await asyncio.to_thread(build_catalogue, settings, self._practice))
+
+    def use(self, settings: Settings, built: tuple[Catalogue, tuple[str, ...]] | None = None) -> None:
         """Serve with other settings from now on; calls under way are not touched.
 
         A certificate that was renewed in its place is read again. Raises OSError where it cannot be.
         """
-        built = build_catalogue(settings, self._practice)
+        built = built or build_catalogue(settings, self._practice)
         if self._tls is not None and door_tls(self._started_with) is not None:  # what cannot be read spoils nothing
             _load_certificate(self._tls, self._started_with)
         self.settings = settings

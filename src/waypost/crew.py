@@ -183,21 +183,28 @@ class Shift:
                 seen = watch(self._serving.settings)
                 if seen != mark or self._again:
                     self._again = False
-                    self._use_new()
+                    await self._use_new()
                     mark = watch(self._serving.settings)
+        self._say_what_is_left()
         cut = await self._serving.drain()
         if cut:
             log.warning("%d streams were cut at the end of the drain", cut)
         await self._serving.close()
 
+    def _say_what_is_left(self) -> None:
+        calls = self._serving.server.in_flight
+        if calls:
+            most = self._serving.settings.server.drain_seconds_max
+            log.info("finishing %d calls, for at most %g s; once more ends it now", calls, most)
+
     def _look_again(self) -> None:
         self._again = True
 
-    def _use_new(self) -> None:
+    async def _use_new(self) -> None:
         """Settings that cannot be read leave those in force as they are."""
         serving = self._serving
         try:
-            serving.use(self._reload())
+            await serving.take_up(self._reload)
         except (SettingsError, ValueError, OSError) as error:
             log.error("the settings changed and cannot be used; those before stay: %s", error)  # noqa: TRY400 (no bug)
             return
