@@ -87,7 +87,7 @@ def measured(given: argparse.Namespace) -> Report:
         stage = Stage(folder, layout, upstream, given.rounds, given.scale, {})
         rows = seen(given, stage, nginx)
     notes += [note for note in (layout.note, processes.NOTE) if note]
-    notes += [f"{name}, {kind}: {why}" for (name, kind), why in stage.failures.items()]
+    notes += [f"{kind}: {why if name in why else f'{name} {why}'}" for (name, kind), why in stage.failures.items()]
     count = len(cores.available())
     notes += bottlenecks(rows, pinned=layout.pinned, load_shares=layout.load_shares, cores=count)
     return Report(title(given, about, layout), figures(rows, pinned=layout.pinned), rows, notes)

@@ -172,6 +172,6 @@ def _bottleneck(rows: Rows, work: str, gateway: str, load_shares: bool | None, c
         return [f"{where}: the load generator was busy {load:.0%} of the time: calls/s is its own"]
     if upstream > BUSY:
         return [f"{where}: the canned provider was busy {upstream:.0%} of the time: calls/s is its own"]
-    if work != "paced" and load_shares is not None and own < QUIET:
+    if work != "paced" and gateway in (OURS, FLOOR) and load_shares is not None and own < QUIET:
         return [f"{where}: nobody was busy (the gateway {own:.0%}, the load {load:.0%}): others used its core"]
     return []

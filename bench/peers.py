@@ -90,8 +90,9 @@ def run(command: list[str], folder: Path) -> str:
     except subprocess.TimeoutExpired:
         raise TargetFailed(f"could not be installed within {INSTALL_SECONDS_MAX:.0f} s") from None
     if done.returncode:
-        lines = [line for line in done.stderr.splitlines() if line.strip()] or ["without a word"]
-        raise TargetFailed(f"could not be installed: {lines[-1][:200]}")
+        lines = [line.strip() for line in done.stderr.splitlines() if line.strip()] or ["without a word"]
+        told = next((line for line in lines if "error" in line.lower()), lines[-1])
+        raise TargetFailed(f"could not be installed: {told[:200]}")
     return done.stdout
 
 

@@ -39,7 +39,8 @@ class Report(NamedTuple):
     notes: list[str]
 
     def tables(self) -> list[Table]:
-        return [budget_table(self.figures), gateway_table(self.rows)]
+        both = [budget_table(self.figures), gateway_table(self.rows)]
+        return [table for table in both if table[1]]
 
 
 def budget_table(figures: list[Figure]) -> Table:
@@ -57,8 +58,9 @@ def _budget_row(line: Line, figure: Figure) -> tuple[str, ...]:
 
 def gateway_table(rows: Rows) -> Table:
     """Each gateway at the same work."""
-    names = [row["gateway"] for row in rows if row["work"] in ("whole", "burst", "paced", "start")]
-    return GATEWAY_HEAD, [_gateway_row(rows, name) for name in dict.fromkeys(names)]
+    found = [row["gateway"] for row in rows if row["work"] in ("whole", "burst", "paced", "start")]
+    names = sorted(dict.fromkeys(found), key=lambda name: (name != FLOOR, name != OURS))
+    return GATEWAY_HEAD, [_gateway_row(rows, name) for name in names]
 
 
 def _gateway_row(rows: Rows, name: str) -> tuple[str, ...]:

@@ -35,13 +35,20 @@ def test_settings_are_in_the_form_that_their_reader_wants(tmp_path) -> None:
     assert launches["TensorZero"].speech.model == "tensorzero::model_name::KIND"
 
 
-def test_a_peer_that_cannot_be_installed_says_why_in_a_line(tmp_path) -> None:
+@pytest.mark.parametrize(
+    ("said", "told"),
+    [
+        ("one\\nno thing for you", "no thing for you"),
+        ("npm warn\\nnpm error code E404\\nnpm error a log", "npm error code E404"),
+    ],
+)
+def test_a_peer_that_cannot_be_installed_says_why_in_a_line(tmp_path, said, told) -> None:
     def install(home: Path, package: str) -> str:
-        return run([sys.executable, "-c", f"raise SystemExit('one\\nno {package} for you')"], home)
+        return run([sys.executable, "-c", f"raise SystemExit('{said}')"], home)
 
     peer = Peer("other", "thing", install, PEERS[0].launch)
     with (
-        pytest.raises(TargetFailed, match=r"^could not be installed: no thing for you$"),
+        pytest.raises(TargetFailed, match=f"^could not be installed: {told}$"),
         peer.start(tmp_path, 81, None),
     ):
         pass
