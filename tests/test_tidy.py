@@ -52,10 +52,6 @@ VALUES = {"domain/callers.py", "domain/chat.py", "domain/endpoints.py", "domain/
 """Values without rules of their own: nothing to test that is not tested where they are used."""
 
 TESTED_ELSEWHERE = {
-    "app.py": "clients/test_serve.py",
-    "crew.py": "clients/test_serve.py",
-    "crew_hands.py": "clients/test_serve.py",
-    "crew_worker.py": "clients/test_serve.py",
     "providers/connection.py": "providers/test_upstream.py",
     "providers/dialer.py": "providers/test_upstream_connecting.py",
     "providers/exchange.py": "providers/test_upstream.py",
