@@ -27,7 +27,10 @@ OPEN_FILES = 65_536
 
 def main() -> None:
     """Measure, print, and write."""
-    given = arguments().parse_args()
+    parser = arguments()
+    given = parser.parse_args()
+    if given.write and set(given.only) != set(SECTIONS):
+        parser.error("--write wants every section: leave --only out")
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     raise_open_files()
     try:

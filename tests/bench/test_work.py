@@ -34,8 +34,15 @@ def test_every_section_runs_and_gives_its_figure(tmp_path) -> None:
     assert list(tmp_path.iterdir()) == [file]
 
 
-@pytest.mark.parametrize(("given", "said"), [("--only=hole", "no section 'hole'"), ("--rounds=x", "invalid int")])
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        (["--only=hole"], "no section 'hole'"),
+        (["--rounds=x"], "invalid int"),
+        (["--write", "--only=whole"], "--write wants every section"),
+    ],
+)
 def test_a_wrong_argument_is_told(given, said) -> None:
-    done = bench(given)
+    done = bench(*given)
     assert done.returncode == 2
     assert said in done.stderr
