@@ -9,6 +9,9 @@ import sys
 
 import pytest
 from bench.budget import BUDGET
+from bench.cores import layout
+from bench.targets import Running, Speech, TargetFailed, canned, free_port
+from bench.work import Stage, saturated
 from tidiness import ROOT
 
 NEEDS_NGINX = {"whole", "paced", "burst"}
@@ -46,3 +49,28 @@ def test_a_wrong_argument_is_told(given, said) -> None:
     done = bench(*given)
     assert done.returncode == 2
     assert said in done.stderr
+
+
+def is_stopped(pid: int) -> bool:
+    """Whether this child of ours stands still."""
+    return os.WIFSTOPPED(os.waitpid(pid, os.WUNTRACED | os.WNOHANG)[1])
+
+
+@pytest.mark.parametrize("peer", [True, False], ids=["a peer", "nginx or ourselves"])
+def test_a_peer_may_fail_and_stands_still_while_nobody_else_may(tmp_path, capfd, peer) -> None:
+    sleeper = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
+    try:
+        gateway = Running("other", free_port(), sleeper.pid, Speech(), peer=peer)
+        with canned(tmp_path, None) as provider:
+            stage = Stage(tmp_path, layout([0], 1, pinned=False), provider, 1, 0.01, {})
+            if peer:
+                assert [row["gateway"] for row in saturated(stage, "whole", [gateway, provider])] == ["direct"]
+                assert stage.failures == {("other", "whole"): "the load could not call other"}
+                assert is_stopped(sleeper.pid)
+            else:
+                with pytest.raises(TargetFailed, match="could not call other"):
+                    saturated(stage, "whole", [gateway])
+    finally:
+        sleeper.kill()
+        sleeper.communicate()
+    assert "ConnectionRefused" in capfd.readouterr().err
