@@ -13,7 +13,7 @@ from waypost.cli.exits import CODES, MEANINGS, Exit, exit_of
 from waypost.domain import problems
 
 USAGE = {
-    "model_not_found", "unknown_policy", "invalid_request", "context_too_long", "provider_rejected", "bad_request",
+    "model_not_found", "unknown_policy", "invalid_request", "context_too_long", "bad_request",
     "not_found", "request_not_found", "method_not_allowed", "request_timeout", "length_required", "body_too_large",
     "uri_too_long", "unsupported_media_type", "headers_too_large", "http_version_not_supported",
 }  # fmt: skip

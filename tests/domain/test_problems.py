@@ -18,7 +18,7 @@ def test_a_problem_takes_status_and_type_from_its_code() -> None:
 
 
 def test_a_status_can_be_given_where_the_code_has_several() -> None:
-    assert Problem("provider_rejected", "The provider refused it.", status=422).status == 422
+    assert Problem("invalid_request", "The provider refused it.", status=422).status == 422
 
 
 def test_an_unknown_code_cannot_be_raised() -> None:

@@ -92,7 +92,7 @@ def test_evidence_never_replaces_a_field_of_the_envelope():
 
 
 def test_a_status_of_the_problems_own_wins():
-    assert OWN.whole(Failed("provider_rejected", "no", status=422), "req_1")[0] == 422
+    assert OWN.whole(Failed("invalid_request", "no", status=422), "req_1")[0] == 422
 
 
 def test_a_header_of_the_problems_own_wins_whatever_its_case():

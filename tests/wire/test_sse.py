@@ -108,6 +108,7 @@ def test_ordinary_frames_are_plain_however_many_come_at_once() -> None:
         b'data: {"a":1}\r\n\r\n',
         b'data:{"a":1}\n\n',
         b'data: {"a":\ndata: 1}\n\n',
+        b'data: {"a":1},{"b":2}\n\n',
     ],
 )
 def test_a_frame_that_needs_looking_at_is_never_plain(special: bytes) -> None:

@@ -59,9 +59,6 @@ CODES: dict[str, Code] = {
     "context_too_long": Code(
         400, "invalid_request_error", "The prompt and the answer are longer than any endpoint takes."
     ),
-    "provider_rejected": Code(
-        400, "invalid_request_error", "The provider found the request itself wrong; its own words are passed on."
-    ),
     "rate_limited": Code(429, "rate_limit_error", "A limit of this token is used up; `Retry-After` says for how long."),
     "providers_busy": Code(
         429, "rate_limit_error", "Every endpoint that could serve is resting; `Retry-After` is the smallest wait."

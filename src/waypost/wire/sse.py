@@ -16,6 +16,8 @@ FRAME_BYTES_MAX = 1024 * 1024
 DONE = b"[DONE]"
 DONE_FRAME = b"data: [DONE]\n\n"
 BOM = b"\xef\xbb\xbf"
+SEAM = b"\n\ndata: "
+"""What stands between two plain frames."""
 
 _blank_line = re.compile(rb"(?>\r\n|\r|\n){2}")
 _line = re.compile(rb"\r\n|\r|\n")
@@ -168,12 +170,16 @@ def _glimpse(run: bytes) -> list[Glimpse]:
     """Every frame of a run, when each is a `data: {…}` line of readable JSON; else nothing."""
     if not run.startswith(b"data: {") or not run.endswith(b"}\n\n"):
         return []
+    body = run[6:-2]
+    joined = body.replace(SEAM, b",")
+    frames = 1 + (len(body) - len(joined)) // (len(SEAM) - 1)
     try:
         if not run.isascii():
             run.decode()
-        return _glimpse_run(b"[%b]" % run[6:-2].replace(b"\n\ndata: ", b","))
+        glimpses = _glimpse_run(b"[%b]" % joined)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return []
+    return glimpses if len(glimpses) == frames else []  # one frame may not hold two objects
 
 
 def _plain(glimpses: Sequence[Glimpse]) -> int:
