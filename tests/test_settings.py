@@ -192,6 +192,15 @@ def test_a_change_of_the_file_or_the_catalogue_makes_another_mark(home) -> None:
     assert watch(settings) != changed
 
 
+def test_settings_know_the_mark_of_the_files_they_were_read_from(home) -> None:
+    file = write(home, "[server]\nport = 1")
+    settings = load(file, {"HOME": str(home)})
+    assert watch(settings) == settings.mark
+    file.write_text("[server]\nport = 12")
+    assert watch(settings) != settings.mark
+    assert watch(load(file, {"HOME": str(home)})) == watch(settings)
+
+
 def test_a_file_that_appears_later_makes_another_mark_too(home) -> None:
     settings = load(None, {"HOME": str(home)})
     mark = watch(settings)

@@ -175,7 +175,7 @@ class Shift:
 
     async def work(self) -> None:
         """Return when every call has ended after the stop."""
-        mark = watch(self._serving.settings)
+        mark = self._serving.settings.mark
         while not self._stop.is_set():
             try:
                 await asyncio.wait_for(self._stop.wait(), WATCH_SECONDS)
@@ -183,8 +183,7 @@ class Shift:
                 seen = watch(self._serving.settings)
                 if seen != mark or self._again:
                     self._again = False
-                    await self._use_new()
-                    mark = watch(self._serving.settings)
+                    mark = self._serving.settings.mark if await self._use_new() else seen
         self._say_what_is_left()
         cut = await self._serving.drain()
         if cut:
@@ -200,22 +199,23 @@ class Shift:
     def _look_again(self) -> None:
         self._again = True
 
-    async def _use_new(self) -> None:
-        """Settings that cannot be read leave those in force as they are."""
+    async def _use_new(self) -> bool:
+        """Settings that cannot be read leave those in force as they are. Says whether others are in force now."""
         serving = self._serving
         try:
             await serving.take_up(self._reload)
         except (SettingsError, ValueError, OSError) as error:
             log.error("the settings changed and cannot be used; those before stay: %s", error)  # noqa: TRY400 (no bug)
-            return
+            return False
         except Exception:  # streams must not be cut by it
             log.exception("a bug in taking up changed settings")
-            return
+            return False
         log.info("settings and catalogue reloaded: %d models", len(serving.catalogue.models))
         for note in serving.notes:
             log.warning("%s", note)
         for name in serving.needs_restart:
             log.warning("%s changed: it needs a restart", name)
+        return True
 
 
 def leave_at_once() -> None:

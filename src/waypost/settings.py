@@ -6,8 +6,8 @@ Keys of providers come from the environment alone.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -79,6 +79,8 @@ class Settings:
     lines: tuple[SettingLine, ...]
     looked_for: tuple[Path, ...]
     """Files that would be read if they were there."""
+    mark: tuple[object, ...]
+    """What `watch` gave just before they were read."""
 
     @property
     def catalogue_folder(self) -> Path:
@@ -104,8 +106,12 @@ def load(
 
     Raises SettingsError with every fault that was found.
     """
-    document = read_file(find_file(config_path, environment))
-    return _settings(document, environment, read_layers(document, environment, overrides or {}))
+    path = find_file(config_path, environment)
+    looked_for = (path,) if path else candidates(environment)
+    before = _marks(looked_for)  # whatever changes from here on is seen as a change
+    document = read_file(path)
+    settings = _settings(document, environment, read_layers(document, environment, overrides or {}))
+    return replace(settings, looked_for=looked_for, mark=(*before, *_marks(_sheets(settings))))
 
 
 def needs_restart(started: Settings, now: Settings) -> tuple[str, ...]:
@@ -127,8 +133,15 @@ def _read_once(name: str, started: Settings) -> bool:
 
 
 def watch(settings: Settings) -> tuple[object, ...]:
-    """A mark of the settings' and the catalogue's files; another mark means that one of them has changed."""
-    files = (*settings.looked_for, *sorted(files_of(settings.catalogue_folder)))
+    """A mark of the settings' and the catalogue's files; where it is not `settings.mark`, one of them has changed."""
+    return (*_marks(settings.looked_for), *_marks(_sheets(settings)))
+
+
+def _sheets(settings: Settings) -> list[Path]:
+    return sorted(files_of(settings.catalogue_folder))
+
+
+def _marks(files: Iterable[Path]) -> tuple[object, ...]:
     return tuple((str(path), _stamp(path)) for path in files)
 
 
@@ -157,7 +170,8 @@ def _settings(document: Document, environment: Mapping[str, str], layers: Layers
         as_of=document.as_of,
         notes=(*layers.notes, *configured.notes),
         lines=lines,
-        looked_for=(document.path,) if document.path else candidates(environment),
+        looked_for=(),
+        mark=(),
     )
 
 
