@@ -207,6 +207,28 @@ def test_workers_end_with_their_owner_also_while_streams_run(yard) -> None:
     assert heard.endswith(b"0\r\n\r\n")
 
 
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_second_signal_ends_it_now_and_keeps_what_was_acknowledged(yard, workers: int) -> None:
+    seen: set[str] = set()
+
+    async def hang() -> None:
+        yard.providers["alpha"].set_faults("stalls=3")
+
+    with yard.router(workers) as running, load(yard, running) as now:
+        time.sleep(0.2)
+        carry(yard.loop, hang())
+        carry(yard.loop, soon(lambda: yard.providers["alpha"].streams > 0))
+        running.process.terminate()
+        time.sleep(0.2)
+        assert running.process.poll() is None, "it did not wait for its calls"
+        running.process.terminate()
+        assert running.process.wait(2) == 130
+    seen |= now
+    with yard.router(1) as running:
+        kept = carry(yard.loop, bills(running, yard.token))
+    assert [one for one in seen if kept.get(one) != "delivered"] == []
+
+
 def test_a_second_start_keeps_users_tokens_and_waybills(yard) -> None:
     async def calls(running: Serving) -> str:
         reader, writer = await asyncio.open_connection("127.0.0.1", int(running.address.rpartition(":")[2]))
