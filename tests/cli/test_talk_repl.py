@@ -26,7 +26,7 @@ def test_a_conversation_from_the_first_word_to_the_last(screen) -> None:
     say(screen, "what is \\\r", "… ")
     screen.type("6*7?\r")
     screen.wait_for("6 * 7 = 42")
-    say(screen, "/why\r", "was served by practice-swift", "attempts ")
+    say(screen, "/why\r", "was served by practice-", "attempts ")
     say(screen, "/system Be brief.\r", "The model is told beforehand: Be brief.")
     say(screen, "/model practice/sage:cheapest\r", "practice/sage:cheapest answers from now on.")
     say(screen, "/nothing\r", "There is no /nothing; /help lists what there is.")
