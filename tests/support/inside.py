@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import NamedTuple
@@ -35,12 +35,14 @@ class Inside(NamedTuple):
 
 
 @asynccontextmanager
-async def inside(folder: Path, settings_text: str) -> AsyncIterator[Inside]:
+async def inside(
+    folder: Path, settings_text: str, environment: Mapping[str, str] | None = None
+) -> AsyncIterator[Inside]:
     """The parts that `crew.Crew` puts together for one worker."""
     folder.mkdir(parents=True, exist_ok=True)
     config = folder / "waypost.toml"
     config.write_text(settings_text)
-    settings = load(config, {}, {"store.data_folder": str(folder / "data"), "server.port": 0})
+    settings = load(config, environment or {}, {"store.data_folder": str(folder / "data"), "server.port": 0})
     pepper = open_folder(settings.data_folder)
     sock = bind("127.0.0.1", 0)
     owner = Owner(store_settings(settings))
