@@ -31,7 +31,10 @@ from waypost.domain.problems import CODES
 from waypost.door.routes import ROUTES, Auth, Route
 from waypost.identity.tokens import mint
 
-pytestmark = pytest.mark.keeps_sockets  # the router keeps its free connections to the providers
+pytestmark = [
+    pytest.mark.keeps_sockets,  # the router keeps its free connections to the providers
+    pytest.mark.timeout(600),  # for the long forms
+]
 
 REQUEST_ID = re.compile(r"req_[0-9A-Z]{13}")
 CHAT = "/v1/chat/completions"

@@ -16,7 +16,10 @@ from wayside import Road, chat, endpoint_row, get, road, spoken
 
 from waypost.practice.faults import FAULTS
 
-pytestmark = pytest.mark.keeps_sockets  # the router keeps its free connections to the providers
+pytestmark = [
+    pytest.mark.keeps_sockets,  # the router keeps its free connections to the providers
+    pytest.mark.timeout(600),  # for the long forms
+]
 
 AT_ONCE = 8
 """Calls under way at the same time."""

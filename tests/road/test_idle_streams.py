@@ -11,7 +11,10 @@ import pytest
 from waypost_process import waypost
 from wayside import MODEL, Proc, Road, chat, endpoint_row, post, road, soon
 
-pytestmark = pytest.mark.keeps_sockets  # the router keeps its free connections to the providers
+pytestmark = [
+    pytest.mark.keeps_sockets,  # the router keeps its free connections to the providers
+    pytest.mark.timeout(600),  # for the long forms
+]
 
 START_BYTES_MAX = 70 * 1024 * 1024
 STREAM_BYTES_MAX = 32 * 1024

@@ -32,7 +32,10 @@ from wire_site import Client
 
 from waypost.practice.server import PracticeServers, start
 
-pytestmark = pytest.mark.keeps_sockets  # the router keeps its free connections to the providers
+pytestmark = [
+    pytest.mark.keeps_sockets,  # the router keeps its free connections to the providers
+    pytest.mark.timeout(600),  # for the long forms
+]
 
 CALLERS = 16
 ROUNDS, ROUNDS_FULL = 5, 40

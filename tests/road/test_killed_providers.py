@@ -10,7 +10,10 @@ import pytest
 from wayside import MODEL, Road, chat, endpoint_row, get, post, road, soon, spoken
 from wire_site import within
 
-pytestmark = pytest.mark.keeps_sockets  # the router keeps its free connections to the providers
+pytestmark = [
+    pytest.mark.keeps_sockets,  # the router keeps its free connections to the providers
+    pytest.mark.timeout(600),  # for the long forms
+]
 
 PREFERRED = f"{MODEL}:preferred"
 SLUGS = ("alpha", "beta", "gamma")

@@ -16,7 +16,10 @@ import pytest
 from wayside import MODEL, Road, chat, endpoint_row, get, post, road, soon
 from wire_site import Client, within
 
-pytestmark = pytest.mark.keeps_sockets  # the router keeps its free connections to the providers
+pytestmark = [
+    pytest.mark.keeps_sockets,  # the router keeps its free connections to the providers
+    pytest.mark.timeout(600),  # for the long forms
+]
 
 UPSTREAM_CLOSED_SECONDS_MAX = 0.1
 SOCKETS_RELEASED_SECONDS_MAX = 2.0

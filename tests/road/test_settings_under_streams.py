@@ -12,7 +12,10 @@ import pytest
 from wayside import MODEL, Road, chat, endpoint_row, get, post, provider, provider_rows, road, spoken
 from wire_site import Answer
 
-pytestmark = pytest.mark.keeps_sockets  # the router keeps its free connections to the providers
+pytestmark = [
+    pytest.mark.keeps_sockets,  # the router keeps its free connections to the providers
+    pytest.mark.timeout(600),  # for the long forms
+]
 
 EFFECT_SECONDS_MAX = 2.0
 NOT_USED = "cannot be used"
