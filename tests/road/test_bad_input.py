@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
-import re
 import time
 import zlib
 from collections.abc import Iterator
 from contextlib import suppress
-from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import quote, urlencode
 
 import hypothesis
 import pytest
 import schemathesis
+from envelope import ask, check, path_of
 from hypothesis import strategies as st
 from schemathesis import GenerationMode
 from schemathesis.checks import not_a_server_error
@@ -24,61 +22,26 @@ from schemathesis.specs.openapi.checks import (
     response_schema_conformance,
     status_code_conformance,
 )
-from wayside import MODEL, Road, chat, endpoint_row, get, post, road
+from wayside import MODEL, Road, chat, endpoint_row, post, road
 from wire_site import Answer
 
-from waypost.domain.problems import CODES
-from waypost.door.routes import ROUTES, Auth, Route
-from waypost.identity.tokens import mint
+from waypost.door.routes import ROUTES
 
 pytestmark = [
     pytest.mark.keeps_sockets,  # the router keeps its free connections to the providers
     pytest.mark.timeout(600),  # for the long forms
 ]
 
-REQUEST_ID = re.compile(r"req_[0-9A-Z]{13}")
 CHAT = "/v1/chat/completions"
 EXAMPLES, EXAMPLES_FULL = 300, 10_000
 OPERATION_EXAMPLES, OPERATION_EXAMPLES_FULL = 5, 300
 CHECKS = [not_a_server_error, status_code_conformance, content_type_conformance, response_schema_conformance]
-STATUSES = {code: {row.status} for code, row in CODES.items()} | {"model_not_found": {400, 404}, "RepoNotFound": {404}}
-"""Where the model stands in the path, its absence is the path's; the last is the Hub's own word."""
-FIELDS = {"message", "type", "param", "code", "why", "fix", "request_id"}
 
 
 @pytest.fixture(scope="module")
 def door(tmp_path_factory) -> Iterator[Road]:
     with road(tmp_path_factory.mktemp("door"), endpoint_row(MODEL, "alpha"), slugs=("alpha",)) as running:
         yield running
-
-
-def check(answer: Answer, *, bodiless: bool = False) -> str | None:
-    """The code of a refusal, which is as our documents say; None for what went well."""
-    assert REQUEST_ID.fullmatch(answer.headers["x-request-id"]), answer
-    assert answer.status < 500 or answer.status == 505, answer  # 505: another version of HTTP, as its standard has it
-    if answer.status < 400:
-        return None
-    code = answer.headers["x-error-code"]
-    assert answer.status in STATUSES[code], answer
-    assert answer.headers["x-error-message"]
-    assert ("allow" in answer.headers) == (answer.status == 405)
-    assert ("www-authenticate" in answer.headers) == (answer.status == 401)
-    if not bodiless:
-        assert answer.headers["content-type"] == "application/json"
-        shown = json.loads(answer.body)
-        told = shown["error"] if isinstance(shown["error"], dict) else shown  # the Hub's clients want a text there
-        assert told.keys() >= FIELDS
-        assert told["code"] == code or (code == "RepoNotFound" and told["code"] in {"model_not_found", "not_found"})
-        assert told["request_id"] == answer.headers["x-request-id"]
-        assert shown["message"] == told["message"] != ""
-    return code
-
-
-async def ask(door: Road, data: bytes, *, bodiless: bool = False) -> str | None:
-    """Send raw bytes on a connection of their own; the code of the answer."""
-    async with door.client() as client:
-        client.send(data)
-        return check(await client.answer(bodiless=bodiless), bodiless=bodiless)
 
 
 def test_the_log_has_no_bug_in_the_end(door) -> None:
@@ -141,11 +104,6 @@ CHAT_BODY = st.fixed_dictionaries(
     },
 )
 BODIES = st.binary(max_size=200) | (CHAT_BODY | JSONS).map(lambda value: json.dumps(value).encode())
-
-
-def path_of(route: Route) -> str:
-    """A path of this route."""
-    return route.template.replace("{model:path}", MODEL).replace("{id}", "1").replace("{provider}", "alpha")
 
 
 SEGMENTS = st.sampled_from(["v1", "api", "models", "chat", "completions", "requests", "alpha", MODEL, "%2F", "..", "."])
@@ -314,101 +272,5 @@ def test_head_options_and_other_methods_at_every_route(door) -> None:
             assert await ask(door, b"OPTIONS " + lines) is None
             for method in (b"PATCH", b"TRACE", b"CONNECT", b"PROPFIND", b"BREW", b"get"):
                 assert await ask(door, method + b" " + lines) in {"method_not_allowed", "bad_request"}, (method, path)
-
-    door.run(story())
-
-
-# Tokens.
-
-GOOD_SHAPE = mint("wp_").secret
-BAD_TOKENS = {
-    "": "token_missing",
-    "Bearer": "token_missing",
-    "Bearer ": "token_missing",
-    "Basic dXNlcjpwYXNz": "token_malformed",
-    "Token abc": "token_malformed",
-    GOOD_SHAPE: "token_malformed",
-    f"Bearer Bearer {GOOD_SHAPE}": "token_malformed",
-    f"Bearer: {GOOD_SHAPE}": "token_malformed",
-    f'Bearer "{GOOD_SHAPE}"': "token_malformed",
-    f"Bearer '{GOOD_SHAPE}'": "token_malformed",
-    f"Bearer {GOOD_SHAPE[:9]} {GOOD_SHAPE[9:]}": "token_malformed",
-    f"Bearer {GOOD_SHAPE[:-1]}": "token_malformed",
-    f"Bearer {GOOD_SHAPE}x": "token_malformed",
-    f"Bearer {GOOD_SHAPE[:-1]}{'a' if GOOD_SHAPE[-1] != 'a' else 'b'}": "token_malformed",
-    "Bearer $WAYPOST_TOKEN": "token_malformed",
-    "Bearer None": "token_malformed",
-    "Bearer undefined": "token_malformed",
-    "Bearer sk-proj-abcdefghijklmnop": "token_malformed",
-    "Bearer hf_abcdefghijklmnopqrstuvwxyzabcdefgh": "token_malformed",
-    "Bearer eyJhbGciOiJIUzI1NiJ9.e30.abc": "token_malformed",
-    "Bearer \u00e9\u00e8": "token_malformed",
-    "Bearer " + "x" * 8000: "token_malformed",
-    f"Bearer {GOOD_SHAPE}": "token_unknown",
-    f"bearer   {GOOD_SHAPE}  ": "token_unknown",
-}
-
-
-@pytest.mark.parametrize("shown", BAD_TOKENS, ids=lambda shown: repr(shown[:30]))
-def test_each_bad_token_is_told_apart_at_every_route_and_never_repeated(door, shown: str) -> None:
-    async def story() -> None:
-        for route in ROUTES:
-            path = path_of(route)
-            body = json.dumps(chat()).encode() if route.method in {"POST", "PUT"} else b""
-            head = f"{route.method} {path} HTTP/1.1\r\nhost: w\r\nauthorization: {shown}\r\ncontent-length: {len(body)}"
-            async with door.client() as client:
-                client.send(head.encode("latin-1") + b"\r\n\r\n" + body)
-                answer = await client.answer()
-            code = check(answer)
-            assert code == (None if route.auth is Auth.NONE else BAD_TOKENS[shown]), (route.name, code)
-            assert code is None or (len(shown) < 20 or shown[-15:].encode("latin-1") not in answer.body)
-
-    door.run(story())
-
-
-def test_revoked_and_expired_tokens_are_told_apart(door) -> None:
-    soon_over = datetime.now(UTC) + timedelta(seconds=1)
-    expiring = door.waypost.new_token(expires_at=soon_over.isoformat())
-    revoked = door.waypost.new_token()
-    own = door.waypost.ask("GET", "/api/settings/tokens").json()["data"]
-    [number] = [token["id"] for token in own if token["last4"] == revoked[-4:]]
-    assert door.waypost.ask("DELETE", f"/api/settings/tokens/{number}").status_code == 200
-
-    async def story() -> None:
-        assert await ask(door, post(revoked, chat())) == "token_revoked"
-        assert await ask(door, get(revoked, "/v1/models")) == "token_revoked"
-        await asyncio.sleep(max(0.0, (soon_over - datetime.now(UTC)).total_seconds()) + 0.05)
-        assert await ask(door, post(expiring, chat())) == "token_expired"
-
-    door.run(story())
-
-
-def test_a_scope_that_is_missing_is_named(door) -> None:
-    blind = door.waypost.new_token(permissions=["user.settings"])
-
-    async def story() -> None:
-        async with door.client() as client:
-            answer = await client.ask(post(blind, chat()))
-        assert check(answer) == "scope_missing"
-        assert b"inference.serverless.write" in answer.body
-
-    door.run(story())
-
-
-def test_refusals_have_waybills_and_strangers_go_to_their_own_ring(door) -> None:
-    async def story() -> None:
-        async with door.client() as client:
-            refused = await client.ask(post(door.token, chat("acme/two")))
-            strange = await client.ask(post(GOOD_SHAPE, chat()))
-            bill = await client.ask(get(door.token, f"/v1/requests/{refused.headers['x-request-id']}"))
-            shown = json.loads(bill.body)
-            assert (shown["outcome"], shown["status"], shown["code"]) == ("refused", 400, "model_not_found")
-            assert shown["attempts"] == []
-            await asyncio.sleep(0.1)  # nobody waits for the ring
-            ring = json.loads((await client.ask(get(door.token, "/v1/requests?strangers=true"))).body)["data"]
-            assert ring[0]["id"] == strange.headers["x-request-id"]
-            assert ring[0]["code"] == "token_unknown"
-            missing = await client.ask(get(door.token, f"/v1/requests/{strange.headers['x-request-id']}"))
-            assert missing.status == 404
 
     door.run(story())
