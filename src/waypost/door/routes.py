@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
+from difflib import SequenceMatcher
 from enum import StrEnum
 from typing import Final, NamedTuple
 from urllib.parse import unquote
@@ -23,6 +24,8 @@ CHAT_PATH: Final = "/v1/chat/completions"
 PROVIDER_TEMPLATE: Final = "/{provider}/v1/chat/completions"
 """And every provider's own paths: see ChatPaths."""
 SHOWN_PATH_CHARS_MAX: Final = 200
+NEAR_LIKENESS: Final = 0.8
+"""From here on a path is taken for a slip, not for something that we have never served."""
 HEALTH_WORDS: Final = frozenset({"health", "healthz", "healthcheck", "ping", "status"})
 """What others call the route that says whether calls can be served."""
 
@@ -234,9 +237,42 @@ def _nearest_route(method: str, path: str) -> str | None:
         if fits:
             best = next((route for route in fits if route.method == method), fits[0])
             return f"{best.method} {guess if '{' in best.template else best.template}"
-    templates = {route.template: route for _, route in _PATTERNS}
-    near = nearest(path, templates)
-    return f"{templates[near].method} {near.replace(':path', '')}" if near else None
+    return _spelled_like(method, words)
+
+
+def _spelled_like(method: str, path: str) -> str | None:
+    """The route that this path means but for a slip, if there is one."""
+    near = {}
+    for _, route in _PATTERNS:
+        full = _filled(route.template, path)
+        likeness = _likeness(path.split("/"), full.split("/"))
+        if likeness >= NEAR_LIKENESS:
+            near[likeness, route.method == method] = f"{route.method} {full}"
+    return near[max(near)] if near else None
+
+
+def _filled(template: str, path: str) -> str:
+    """A template with this path's own segments in its holes."""
+    given, out = path.split("/"), []
+    for place, segment in enumerate(template.split("/")):
+        rest = given[place:] if segment.endswith(":path}") else given[place : place + 1]
+        out.append("/".join(rest) if segment.startswith("{") and rest else segment.replace(":path", ""))
+    return "/".join(out)
+
+
+def _likeness(path: list[str], route: list[str]) -> float:
+    """From 0 to 1. What both begin and end with says nothing, or everything under /v1 would be like everything else.
+
+    A segment too many or too few is a slip, where something is left that both have at their ends.
+    """
+    while path and route and path[0] == route[0]:
+        path, route = path[1:], route[1:]
+    alike = 0
+    while path and route and path[-1] == route[-1]:
+        path, route, alike = path[:-1], route[:-1], alike + 1
+    if not path or not route:
+        return 1.0 if alike else 0.0
+    return SequenceMatcher(None, "/".join(path), "/".join(route)).ratio()
 
 
 def _shown(path: str) -> str:
