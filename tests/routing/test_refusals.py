@@ -62,8 +62,7 @@ def test_a_request_too_long_for_all_that_could_serve_it_says_how_long_each_may_b
     refused = refusal(roads, input_tokens_max=60_000)
     assert (refused.code, refused.status, refused.param) == ("context_too_long", 400, "messages")
     assert refused.why == (
-        "alpha: About 10000 tokens were counted; alpha takes 1000. "
-        "beta: About 10000 tokens were counted; beta takes 2000."
+        "About 10000 tokens were counted; alpha takes 1000. About 10000 tokens were counted; beta takes 2000."
     )
 
 
@@ -83,9 +82,22 @@ def test_otherwise_every_endpoint_is_named_with_its_reason() -> None:
     assert (refused.code, refused.status, refused.param) == ("model_not_supported", 400, "model")
     reasons = {row["provider"]: row["reason"] for row in refused.extra["excluded"]}
     assert reasons == {"alpha": "disabled_by_user", "beta": "no_key", "gamma": "no_tools"}
-    for phrase in ("alpha: You have disabled alpha", "beta: This router has no key", "gamma: gamma offers no tools"):
-        assert phrase in refused.message
+    assert refused.message.endswith(
+        "by any provider: You have disabled alpha in your settings. This router has no key for beta. "
+        "gamma offers no tools for acme/one."
+    )
     assert refused.fix == "Leave `tools` out, or use a provider or model that has them."
+
+
+def test_a_reason_that_does_not_name_its_provider_gets_the_name_before_it() -> None:
+    """A publisher of the same name, or a provider whose name is part of another's, names nobody."""
+    retired = model("acme", "al", retired="2026-06-01")
+    assert refusal(Crossroads(retired)).why == (
+        "acme: acme/one is retired since 2026-06-01. al: acme/one is retired since 2026-06-01."
+    )
+    pinned = model("al", "al-pha", name="acme/two")
+    refused = refusal(Crossroads(pinned, **{"al-pha": provider("al-pha", disabled=True)}), "al-pha", model="acme/two")
+    assert refused.why == "al: The request asks for al-pha alone. The operator has disabled al-pha."
 
 
 def test_a_model_nobody_runs_is_not_supported() -> None:

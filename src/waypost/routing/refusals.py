@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from datetime import datetime
 from typing import Any, Final
@@ -116,9 +117,15 @@ def _pinned(provider: str | None) -> dict[str, str]:
 
 
 def _told(excluded: Iterable[Exclusion]) -> str:
-    every = [f"{exclusion.provider}: {exclusion.why}" for exclusion in excluded]
+    every = [_one_told(exclusion) for exclusion in excluded]
     more = f" (and {len(every) - SHOWN_MAX} more)" if len(every) > SHOWN_MAX else ""
     return " ".join(every[:SHOWN_MAX]) + more
+
+
+def _one_told(exclusion: Exclusion) -> str:
+    """Its reason, with the provider before it where the reason does not name it."""
+    named = re.search(rf"(?<![\w./-]){re.escape(exclusion.provider)}(?![\w/-])", exclusion.why)
+    return exclusion.why if named else f"{exclusion.provider}: {exclusion.why}"
 
 
 def _shown(exclusion: Exclusion) -> dict[str, Any]:
