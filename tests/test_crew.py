@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import getpass
 import os
 import signal
 import socket
 
 import pytest
 import trustme
+import uvloop
 from commandline import waypost
 from cryptography.hazmat.primitives.serialization import (
     BestAvailableEncryption,
@@ -15,8 +17,11 @@ from cryptography.hazmat.primitives.serialization import (
     PrivateFormat,
     load_pem_private_key,
 )
+from inside import inside
 from wayside import MODEL, chat, endpoint_row, post, road, soon, spoken
 from wire_site import within
+
+from waypost.store.reader import Reader
 
 pytestmark = pytest.mark.keeps_sockets  # the router keeps its free connections to the providers
 ALPHA = endpoint_row(MODEL, "alpha")
@@ -58,6 +63,22 @@ def test_sighup_has_every_process_look_at_its_settings(tmp_path, workers: str) -
 
     with road(tmp_path, ALPHA, "--workers", workers, slugs=("alpha",)) as lane:
         lane.run(story(lane))
+
+
+def test_a_user_without_a_name_gets_one_at_the_first_start(tmp_path, monkeypatch) -> None:
+    """As with `docker run --user 1234`."""
+    monkeypatch.setattr(os, "getuid", lambda: 54_321)
+    for name in ("LOGNAME", "USER", "LNAME", "USERNAME"):
+        monkeypatch.delenv(name, raising=False)
+    with pytest.raises((KeyError, OSError)):
+        getpass.getuser()
+
+    async def story() -> list[str]:
+        async with inside(tmp_path, "") as process:
+            assert process.token
+            return [user.name for user in Reader(tmp_path / "data").users()]
+
+    assert uvloop.run(story()) == ["me"]
 
 
 def test_tls_files_that_cannot_be_used_stop_the_start_and_nobody_is_asked_for_a_passphrase(tmp_path) -> None:

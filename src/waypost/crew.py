@@ -42,6 +42,8 @@ CONNECTIONS_FEW = 4_096
 LOST_COMMIT_EXIT = 75
 INTERRUPTED_EXIT = 130
 FIRST_NAME = "first"
+NAMELESS = "me"
+"""The first user's name where the system knows none."""
 
 
 class StartError(Exception):
@@ -131,11 +133,19 @@ def open_folder(folder: Path) -> bytes:
         ) from None
 
 
+def _login_name() -> str:
+    """What the system calls whoever runs this; a container may run as a number that it has no name for."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # the first until Python 3.12, the second from 3.13 on
+        return NAMELESS
+
+
 async def first_steps(books: Books, reader: Reader, pepper: bytes, prefix: str) -> tuple[str | None, str | None]:
     """At the first start: a user, an operator, with a token. Gives the user's name and the token's secret."""
     if reader.users():
         return None, None
-    name = re.sub(r"[^a-z0-9._-]+", "-", getpass.getuser().lower()).strip("-._") or "me"
+    name = re.sub(r"[^a-z0-9._-]+", "-", _login_name().lower()).strip("-._") or NAMELESS
     await books.run("user.create", {"name": name, "operator": True})
     token = mint(prefix)
     args = {"user": name, "name": FIRST_NAME, "kind": "write", "digest": token.digest(pepper), "last4": token.last4}
