@@ -9,7 +9,9 @@ from pathlib import Path
 import pytest
 from played import Played, played, played_at, reply
 
+from waypost.cli.model_sync import usual_sources
 from waypost.routing.sheets import read_sheets
+from waypost.settings import load
 
 GROQ = {"provider": "groq", "status": "live", "pricing": {"input": 0.1, "output": 0.3}, "context_length": 8192}
 ROUTER = {"data": [{"id": "acme/one", "providers": [GROQ, {"provider": "novita", "status": "live"}]}]}
@@ -65,6 +67,34 @@ def test_one_source_can_be_named_and_a_dry_run_writes_nothing(alone, settings, t
     assert not (tmp_path / "data").exists()
 
 
+@pytest.mark.parametrize(
+    ("keys", "stanza", "asked"),
+    [
+        ({}, "", ["huggingface"]),
+        ({}, '[providers.workshop]\nbase_url = "http://10.0.0.7/v1"', ["workshop"]),
+        ({"GROQ_API_KEY": "k"}, '[providers.workshop]\nbase_url = "http://10.0.0.7/v1"', ["huggingface", "workshop"]),
+        ({"GROQ_API_KEY": "k"}, "[providers.huggingface]\ndisabled = true", ["groq"]),
+        ({"HF_TOKEN": "k"}, "", ["huggingface"]),
+        ({}, "[providers.huggingface]\ndisabled = true", []),
+    ],
+)
+def test_hugging_face_is_asked_about_known_providers_and_where_there_is_nobody_else(
+    tmp_path, keys, stanza, asked
+) -> None:
+    path = tmp_path / "waypost.toml"
+    path.write_text(stanza)
+    sources = [source.slug for source in usual_sources(load(path, {"HOME": "/", **keys}))]
+    assert [slug for slug in sources if slug in ("huggingface", "workshop")] == [s for s in asked if s != "groq"]
+    assert ("groq" in sources) == ("GROQ_API_KEY" in keys)
+
+
+def test_where_everybody_is_switched_off_nobody_is_asked(alone, settings) -> None:
+    settings.write_text("[providers.huggingface]\ndisabled = true\n")
+    done = alone("models", "sync", "--config", settings)
+    assert done.code == 2
+    assert "every provider is switched off" in done.err
+
+
 def test_a_source_that_is_none_is_a_usage_error(alone, settings) -> None:
     done = alone("models", "sync", "worksop", "--config", settings)
     assert done.code == 2
@@ -79,6 +109,7 @@ def test_where_nobody_can_be_reached_it_exits_with_4_and_keeps_what_was_there(al
     done = alone("models", "sync", "--config", offline)
     assert done.code == 4
     assert "http://127.0.0.1:1/models could not be read" in done.err
+    assert done.err.count("http://127.0.0.1:1") == 1
     assert "what was synced before stays in force" in done.err
     assert sorted((tmp_path / "data" / "catalogue").iterdir()) == before
 

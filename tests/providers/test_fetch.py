@@ -63,8 +63,20 @@ def test_anything_but_a_document_says_what_came_instead(run, page, code, why) ->
     failed = run(failure_of_page(page, key="sk-canary"))
     assert failed.code == code
     assert why in failed.why
-    assert "http://127.0.0.1:" in failed.why
+    assert f"{failed.message} {failed.why}".count("http://127.0.0.1:") == 1, "where it was looked for, said once"
     assert "sk-canary" not in f"{failed.why} {failed.message} {failed.fix} {failed.extra}"
+
+
+def test_a_port_is_named_where_it_is_not_the_scheme_s_own(run) -> None:
+    async def message(base_url: str) -> str:
+        async with upstream_of() as upstream:
+            with pytest.raises(Failed) as caught:  # an address that nobody named is never called
+                await fetch_json(upstream, Provider("alpha", base_url), "/models")
+        return caught.value.message
+
+    assert run(message("https://127.0.0.1/v1")).startswith("https://127.0.0.1/v1/models could")
+    assert run(message("https://127.0.0.1:444/v1")).startswith("https://127.0.0.1:444/v1/models could")
+    assert run(message("http://[::1]:80/v1")).startswith("http://[::1]/v1/models could")
 
 
 def test_a_document_above_the_limit_is_not_read_to_its_end(run) -> None:

@@ -88,7 +88,10 @@ def show_model(**given: Any) -> None:
 @format_option
 @done_by("model_sync:sync_models")
 def sync_models(**given: Any) -> None:
-    """Ask Hugging Face's list, and every provider that has a key, which models there are at which price.
+    """Ask every provider that can be called which models it runs at which price.
+
+    For known providers Hugging Face's public list is asked too, and where nobody has a key that list alone; SLUGS
+    name others to ask.
 
     What they say goes into dated files in the data folder; a running server takes them up by itself.
     """

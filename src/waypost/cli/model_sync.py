@@ -11,7 +11,7 @@ from waypost.cli.calling_out import call_out, exit_of_failure
 from waypost.cli.columns import Column, show_list
 from waypost.cli.exits import Exit, Stop
 from waypost.cli.failures import one_line
-from waypost.cli.options import Call
+from waypost.cli.options import Call, usage_error
 from waypost.cli.provider_lists import named
 from waypost.cli.screen import Screen, plain
 from waypost.cli.whereabouts import settings_at
@@ -40,6 +40,8 @@ def sync_models(call: Call, slugs: tuple[str, ...], *, dry_run: bool) -> int:
     """Ask; the exit code says whether all that were asked answered."""
     settings = settings_at(call.where)
     sources = [named(settings, slug) for slug in slugs] or usual_sources(settings)
+    if not sources:
+        raise usage_error("Nobody is there to be asked: every provider is switched off.", "Name one: models sync SLUG")
     call.screen.note(f"Asking {', '.join(source.slug for source in sources)} …")
     today = datetime.now(UTC).date().isoformat()
     before = {sheet.name: sheet for sheet in read_sheets(settings.catalogue_folder).sheets}
@@ -54,11 +56,16 @@ def sync_models(call: Call, slugs: tuple[str, ...], *, dry_run: bool) -> int:
 
 
 def usual_sources(settings: Settings) -> list[Provider]:
-    """Hugging Face's list, which is public, and every provider that has a key and publishes one."""
+    """Every provider that can be called and publishes a list, and Hugging Face's where it says anything of them.
+
+    That list is public and speaks of known providers, so who has only servers of their own has no use for it; who has
+    nobody at all has nobody else to ask.
+    """
+    usable = [provider for provider in settings.providers.values() if provider.usable and not provider.disabled]
     huggingface = settings.providers[HUGGINGFACE]
-    others = [provider for provider in settings.providers.values() if provider.usable and provider is not huggingface]
-    sources = [] if huggingface.disabled else [huggingface]
-    return sources + [provider for provider in others if not provider.disabled and _has_list(provider)]
+    wanted = not usable or any(provider.slug in KNOWN_BY_SLUG for provider in usable)
+    first = [huggingface] if wanted and not huggingface.disabled else []
+    return first + [provider for provider in usable if provider is not huggingface and _has_list(provider)]
 
 
 def _has_list(provider: Provider) -> bool:

@@ -88,7 +88,7 @@ async def _asked(upstream: Upstream, provider: Provider) -> Probed:
         if path is None and status is not None and failed.code != "provider_refused_key":
             said = f"it answers ({status}), and has no list of models that would tell whether the key is good"
             return Probed(provider.slug, Exit.FINE, said)
-        said = one_line(failed.message, failed.why.partition(": ")[2] or failed.why)
+        said = one_line(failed.message, failed.why)
         return Probed(provider.slug, exit_of_failure(failed), said, failed.fix)
     return Probed(provider.slug, Exit.FINE, "it answers, and takes the key", models=count)
 

@@ -89,7 +89,7 @@ async def _ask(upstream: Upstream, port: int, as_of: str) -> Found | str:
         document = (await fetch(upstream, address, "/v1/models", limits=LIMITS)).value
         items = items_of(document)
     except Failed as failed:
-        return failed.why.partition(": ")[2]
+        return failed.why
     except NoList as no_list:
         return f"/v1/models answers, but {no_list}"
     if any(isinstance(item, Mapping) and "providers" in item for item in items):

@@ -58,7 +58,7 @@ async def fetch(
 ) -> Document:
     """The JSON document at an address. Raises Failed."""
     limits = limits or FetchLimits()
-    where = f"{address.scheme}://{address.shown}{target}"
+    where = f"{address.scheme}://{_host(address)}{target}"
     reading = _Reading(limits.bytes_max)
     exchange = upstream.send(address, _head(address, target, headers), b"", reading, limits.connect_seconds_max)
     reading.exchange = exchange
@@ -111,17 +111,21 @@ class _Reading:
 
 
 def _head(address: Address, target: str, headers: tuple[tuple[str, str], ...]) -> bytes:
-    default = address.port == DEFAULT_PORTS[address.scheme]
-    host = authority(address.host, address.port).removesuffix(f":{address.port}") if default else address.shown
     lines = [
         f"GET {target} HTTP/1.1",
-        f"host: {host}",
+        f"host: {_host(address)}",
         f"user-agent: waypost/{__version__}",
         "accept: application/json",
         "accept-encoding: identity",
         *(f"{name}: {value}" for name, value in headers),
     ]
     return "\r\n".join([*lines, "", ""]).encode("latin-1")
+
+
+def _host(address: Address) -> str:
+    """The port is named where it is not the scheme's own."""
+    default = address.port == DEFAULT_PORTS[address.scheme]
+    return authority(address.host, address.port).removesuffix(f":{address.port}") if default else address.shown
 
 
 def _check_status(where: str, reading: _Reading) -> None:
@@ -151,4 +155,4 @@ def _decoded(where: str, reading: _Reading) -> Any:
 
 def _failed(where: str, why: str, code: str = "provider_failed", **extra: Any) -> Failed:
     fix = "Check base_url and that the server runs." if code != "provider_refused_key" else "Check the provider's key."
-    return Failed(code, f"{where} could not be read.", why=f"{where}: {why}", fix=fix, extra=extra)
+    return Failed(code, f"{where} could not be read.", why=why, fix=fix, extra=extra)
