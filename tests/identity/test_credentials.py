@@ -3,7 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from waypost.domain.problems import Refusal
-from waypost.identity.credentials import bearer, described, fault_of
+from waypost.identity.credentials import bearer, credential_of, described, fault_of
 from waypost.identity.tokens import mint
 
 WHOLE = mint("wp_").secret
@@ -106,3 +106,20 @@ def test_whatever_is_sent_is_refused_in_words_of_ours_alone(authorization) -> No
 )
 def test_the_operator_sees_what_a_credential_looked_like(authorization, shown) -> None:
     assert described(authorization) == shown
+
+
+@pytest.mark.parametrize("name", ["x-api-key", "api-key", "x-goog-api-key"])
+def test_a_key_in_another_header_is_told_by_the_headers_name_alone(name) -> None:
+    shown = credential_of({b"host": b"x", name.encode(): WHOLE.encode()})
+    refusal = problem(shown)
+    assert refusal.code == "token_missing"
+    for text in (refusal.message, refusal.why, refusal.fix, described(shown)):
+        assert name in text
+        assert WHOLE not in text
+    assert "Authorization: Bearer" in refusal.message
+    assert "Authorization: Bearer" in refusal.fix
+
+
+def test_an_authorization_header_is_read_whatever_stands_beside_it() -> None:
+    assert credential_of({b"authorization": b"Bearer x", b"x-api-key": b"y"}) == b"Bearer x"
+    assert credential_of({b"host": b"x"}) is None

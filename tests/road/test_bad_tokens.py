@@ -69,6 +69,28 @@ def test_each_bad_token_is_told_apart_at_every_route_and_never_repeated(door, sh
     door.run(story())
 
 
+def test_a_token_in_another_clients_header_is_told_so_at_every_route_and_never_repeated(door) -> None:
+    """Anthropic's clients send `x-api-key`."""
+
+    async def story() -> None:
+        for route in ROUTES:
+            body = b"x" * (100_000 if route.whole_body else 0)  # a large one is refused before it is read
+            head = f"{route.method} {path_of(route)} HTTP/1.1\r\nhost: w\r\nx-api-key: {door.token}\r\n"
+            async with door.client() as client:
+                client.send(f"{head}content-length: {len(body)}\r\n\r\n".encode() + body)
+                answer = await client.answer()
+            code = check(answer)
+            assert code == ("token_missing" if route.auth is Auth.TOKEN else None), (route.name, code)
+            if code is not None:
+                error = json.loads(answer.body)["error"]
+                words = error if isinstance(error, str) else error["message"]
+                assert "x-api-key" in words, route.name
+                assert "Authorization: Bearer" in words, route.name
+            assert door.token.encode() not in answer.body
+
+    door.run(story())
+
+
 def test_revoked_and_expired_tokens_are_told_apart(door) -> None:
     soon_over = datetime.now(UTC) + timedelta(seconds=1)
     expiring = door.waypost.new_token(expires_at=soon_over.isoformat())

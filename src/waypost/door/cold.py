@@ -20,6 +20,7 @@ from waypost.door import routes
 from waypost.door.cors import Cors
 from waypost.door.problems import BAD_CREDENTIALS, ProblemWriter, Reader
 from waypost.door.routes import Auth, ChatPaths
+from waypost.identity.credentials import credential_of
 from waypost.journey import BUG_FIX
 
 log = logging.getLogger("waypost.door")
@@ -101,10 +102,9 @@ class Gate:
         return response
 
     def _admit(self, row: routes.Route, http: Request) -> Caller | None:
-        shown = http.headers.get("authorization")
-        if row.auth is Auth.NONE or (row.auth is Auth.OPTIONAL and shown is None):
+        if row.auth is Auth.NONE or (row.auth is Auth.OPTIONAL and "authorization" not in http.headers):
             return None
-        caller = self._identity.who(None if shown is None else shown.encode("latin-1"))
+        caller = self._identity.who(credential_of(dict(http.headers.raw)))
         if row.scope is not None:
             self._identity.require(caller, row.scope)
         return caller

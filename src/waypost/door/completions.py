@@ -13,6 +13,7 @@ from waypost.domain.requests import RequestNumbers, request_id
 from waypost.domain.waybill import Waybill
 from waypost.door.cors import Cors
 from waypost.door.problems import ProblemWriter, Reader
+from waypost.identity.credentials import credential_of
 from waypost.journey import House, chat
 from waypost.wire.dialects import read_chat
 from waypost.wire.http11_messages import Request
@@ -35,7 +36,7 @@ class AskedChat:
         self.arrived = perf_counter()
 
     def credential(self) -> bytes | None:
-        return self._request.headers.get(b"authorization")
+        return credential_of(self._request.headers)
 
     def read(self) -> ChatRequest:
         """Raises Refusal `invalid_request`."""

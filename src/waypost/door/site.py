@@ -16,6 +16,7 @@ from waypost.door import routes
 from waypost.door.cors import Cors
 from waypost.door.problems import ANYBODY, ProblemWriter, Reader
 from waypost.door.routes import Auth, ChatPaths
+from waypost.identity.credentials import credential_of
 from waypost.wire.http11 import Reply, Request
 
 UNKNOWN: Final = "?"
@@ -81,7 +82,7 @@ class Door:
         """How much body to take. Refuses early: unknown route, wrong method, a token that is none."""
         row = routes.find(request.method, request.path, self.chats).route
         if row.auth is Auth.TOKEN:
-            self._identity.who(request.headers.get(b"authorization"))
+            self._identity.who(credential_of(request.headers))
         return self._body_bytes_max if row.whole_body else min(routes.BODY_BYTES_MAX, self._body_bytes_max)
 
     def problem(self, problem: Problem, request: Request | None) -> tuple[int, bytes, bytes]:

@@ -6,7 +6,7 @@ Only asked when the header did not lead to a token: the way of a good call does 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Final, NamedTuple
 
 from waypost.domain.problems import Refusal
@@ -16,6 +16,10 @@ HOW: Final = "Send `Authorization: Bearer <token>`, with the token as it was sho
 CHALLENGE: Final = (("WWW-Authenticate", "Bearer"),)
 OUR_CHARACTERS: Final = RANDOM_CHARACTERS + CHECKSUM_CHARACTERS
 OTHER_SCHEMES: Final = ("Basic", "Digest", "Negotiate", "ApiKey", "Token")
+OTHER_HEADERS: Final = (b"x-api-key", b"api-key", b"x-goog-api-key")
+"""Where clients of other APIs put their key; nothing there is read."""
+ELSEWHERE: Final = b"\0"
+"""What no header can hold: before the name of the header that came instead of Authorization."""
 SECRET_LIKE: Final = re.compile(r"[A-Za-z0-9._~+/=-]{16,}")
 
 
@@ -89,10 +93,20 @@ FAULTS: Final = (
 """In the order in which they are looked for."""
 
 
+def credential_of(headers: Mapping[bytes, bytes]) -> bytes | None:
+    """The Authorization header; where a key came in another one instead, a note of which, for `bearer` to tell."""
+    authorization = headers.get(b"authorization")
+    if authorization is None:
+        return next((ELSEWHERE + name for name in OTHER_HEADERS if name in headers), None)
+    return authorization
+
+
 def bearer(authorization: bytes | None) -> str:
     """The token in this header. Raises Refusal `token_missing` or `token_malformed`."""
     if authorization is None:
         raise _missing("no Authorization header was sent")
+    if authorization.startswith(ELSEWHERE):
+        raise _elsewhere(authorization[1:].decode())
     scheme, rest = _split(authorization)
     if not scheme:
         raise _missing("the Authorization header is empty")
@@ -115,6 +129,8 @@ def described(authorization: bytes | None) -> str:
     """What a credential looked like, for the operator; nothing of it is repeated."""
     if authorization is None:
         return "no Authorization header"
+    if authorization.startswith(ELSEWHERE):
+        return f"no Authorization header, but {authorization[1:].decode()}"
     scheme, rest = _split(authorization)
     if scheme.lower() != "bearer":
         return f"{_known_scheme(scheme) or 'another scheme'}, {len(authorization)} bytes"
@@ -165,3 +181,13 @@ def _malformed(why: str, fix: str) -> Refusal:
 
 def _missing(why: str) -> Refusal:
     return Refusal("token_missing", "This call needs a token, and none was sent.", why=why, fix=HOW, headers=CHALLENGE)
+
+
+def _elsewhere(header: str) -> Refusal:
+    return Refusal(
+        "token_missing",
+        f"This call needs a token in `Authorization: Bearer`; the header `{header}` that came is not read.",
+        why=f"no Authorization header was sent, but the header {header} was",
+        fix=f"Send `Authorization: Bearer <token>` in place of `{header}`, with a token of this router.",
+        headers=CHALLENGE,
+    )
