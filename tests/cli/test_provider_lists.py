@@ -40,10 +40,36 @@ def test_all_that_are_known_are_listed_when_asked(alone, config) -> None:
     assert {"novita", "huggingface", "workshop", "cerebras"} <= set(everybody)
 
 
-def test_without_any_key_the_list_says_so(alone) -> None:
+def test_without_any_key_those_are_listed_that_a_server_would_have(alone, monkeypatch) -> None:
+    rows = alone("providers", "list", "--format", "json").data
+    assert [(row["slug"], row["state"], row["practice"], row["base_url"]) for row in rows] == [
+        ("together", "usable", True, None),
+        ("practice-swift", "usable", True, None),
+        ("practice-thrifty", "usable", True, None),
+        ("practice-flaky", "usable", True, None),
+    ]
+    human = alone("providers", "list", "--format", "human")
+    assert "none: practice" in human.lines[1]
+    assert (
+        human.err == "hint: a key in the environment, such as GROQ_API_KEY, switches a real one on; --all lists them\n"
+    )
+    monkeypatch.setenv("GROQ_API_KEY", "gsk_secret")
+    human = alone("providers", "list", "--format", "human")
+    assert human.lines[1].split()[:2] == ["groq", "usable"]
+    assert human.err.endswith("waypost models sync groq\n")
+
+
+def test_with_a_server_practice_providers_have_an_address(cli, served) -> None:
+    rows = {row["slug"]: row for row in cli("providers", "list", "--format", "json").data}
+    assert rows["practice-swift"]["base_url"].startswith("http://127.0.0.1:")
+    assert cli("providers", "show", "practice-swift", "--format", "quiet").out == "practice-swift\n"
+
+
+def test_where_practice_is_off_and_no_key_is_set_the_list_says_so(alone, tmp_path) -> None:
+    (tmp_path / "waypost.toml").write_text("[practice]\nenabled = false\n")
     done = alone("providers", "list", "--format", "human")
     assert (done.code, done.out) == (0, "")
-    assert done.err.startswith("No provider has a key in this environment")
+    assert done.err == "No provider can be called; --all lists those that are known.\n"
 
 
 def test_one_provider_is_shown_without_its_key(alone, config) -> None:

@@ -41,7 +41,7 @@ def init(**given: Any) -> None:
 def providers() -> None:
     """List and test providers, and find model servers on this machine.
 
-    What is known here comes from the settings and this shell's environment.
+    What is known here comes from the settings and this shell's environment, as a server started here would have it.
     """
 
 
@@ -51,7 +51,7 @@ def providers() -> None:
 @format_option
 @done_by("provider_lists:show_providers")
 def list_providers(**given: Any) -> None:
-    """Providers that are configured or have a key."""
+    """Providers that can be called or are configured: practice ones where they would serve."""
 
 
 @providers.command("show")

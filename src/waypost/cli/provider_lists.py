@@ -1,19 +1,19 @@
-"""`waypost providers list` and `show`: what the settings and this shell's environment make of every provider."""
+"""`waypost providers list` and `show`: every provider as a server with these settings and this environment has it."""
 
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from typing import Any, Final
 
 from waypost.cli.columns import Column, show_list, show_one
+from waypost.cli.offers import catalogue_of
 from waypost.cli.options import Call, usage_error
 from waypost.cli.screen import Screen
 from waypost.cli.whereabouts import settings_at
-from waypost.domain.endpoints import Model, Provider
+from waypost.domain.endpoints import Provider
 from waypost.domain.tables import did_you_mean
 from waypost.providers.known import KNOWN_BY_SLUG
-from waypost.routing.assembly import assemble
-from waypost.routing.sheets import read_sheets
 from waypost.settings import Settings
 
 Row = dict[str, Any]
@@ -22,21 +22,31 @@ Row = dict[str, Any]
 def show_providers(call: Call, *, everybody: bool) -> None:
     """Those that can be called or were configured; or all."""
     settings = settings_at(call.where)
-    models = models_of(settings)
-    rows = [as_json(provider, settings, models) for provider in settings.providers.values()]
+    rows = rows_of(settings)
     wanted = [row for row in rows if everybody or row["state"] != "no key" or row["configured"]]
-    show_list(
-        call.screen, wanted, COLUMNS, "No provider has a key in this environment; --all lists those that are known."
-    )
+    show_list(call.screen, wanted, COLUMNS, "No provider can be called; --all lists those that are known.")
     if wanted:
-        call.screen.hint(f"waypost providers test {wanted[0]['slug']}")
+        call.screen.hint(_next_step(wanted))
+
+
+def _next_step(rows: Sequence[Row]) -> str:
+    real = [row for row in rows if row["state"] == "usable" and not row["practice"]]
+    silent = next((row["slug"] for row in real if not row["models"]), None)
+    if silent is not None:
+        return f"waypost models sync {silent}"
+    if real:
+        return f"waypost providers test {real[0]['slug']}"
+    return "a key in the environment, such as GROQ_API_KEY, switches a real one on; --all lists them"
 
 
 def show_provider(call: Call, slug: str) -> None:
     """One provider."""
     settings = settings_at(call.where)
-    row = as_json(named(settings, slug), settings, models_of(settings))
-    show_one(call.screen, row, [(name.replace("_", " "), value) for name, value in row.items()])
+    row = next((row for row in rows_of(settings) if row["slug"] == slug), None)
+    if row is None:
+        named(settings, slug)  # says what it is instead
+    else:
+        show_one(call.screen, row, [(name.replace("_", " "), value) for name, value in row.items()])
 
 
 def named(settings: Settings, slug: str) -> Provider:
@@ -46,15 +56,11 @@ def named(settings: Settings, slug: str) -> Provider:
         return provider
     if slug.startswith("practice-"):
         raise usage_error(
-            f"{slug} is a practice provider: it runs inside of the server.", f"waypost chat -m practice/parrot:{slug}"
+            f"{slug} is a practice provider, which runs inside of the server.",
+            "`waypost providers list` says who serves; `waypost explain MODEL` why.",
         )
     near = did_you_mean(slug, settings.providers) or "."
     raise usage_error(f"There is no provider {slug!r}{near}", "`waypost providers list --all` lists those there are.")
-
-
-def models_of(settings: Settings) -> dict[str, Model]:
-    """The catalogue as it lies in the data folder and the settings, practice models left out."""
-    return assemble(read_sheets(settings.catalogue_folder).sheets, settings.models, settings.as_of).models
 
 
 def key_state(provider: Provider) -> str:
@@ -62,23 +68,34 @@ def key_state(provider: Provider) -> str:
     if provider.key is not None:
         return f"from {provider.key_env}"
     if provider.keyless:
-        return "none needed"
+        return "none: practice" if provider.practice else "none needed"
     return f"{provider.key_env} is not set" if provider.key_env else "we cannot call it"
 
 
-def as_json(provider: Provider, settings: Settings, models: dict[str, Model]) -> Row:
-    """A provider as programs read it."""
-    run = Counter(endpoint.provider for model in models.values() for endpoint in model.endpoints)
+def rows_of(settings: Settings) -> list[Row]:
+    """Every provider as a server would have it, as programs read it: the settings' own, then practice ones."""
+    catalogue = catalogue_of(settings)
+    slugs = dict.fromkeys((*settings.providers, *catalogue.providers))
+    run = Counter(endpoint.provider for model in catalogue.models.values() for endpoint in model.endpoints)
+    configured = {line.key.split(".")[1] for line in settings.lines if _configures(line.key)}
+    return [_row(catalogue.providers[slug], run[slug], configured=slug in configured) for slug in slugs]
+
+
+def _configures(key: str) -> bool:
+    return key.startswith("providers.") and not key.endswith(".key")
+
+
+def _row(provider: Provider, models: int, *, configured: bool) -> Row:
     state = "off" if provider.disabled else "usable" if provider.usable else "no key"
-    prefix = f"providers.{provider.slug}."
     return {
         "slug": provider.slug,
         "state": state,
         "key": key_state(provider),
-        "models": run[provider.slug],
-        "base_url": provider.base_url,
+        "models": models,
+        "base_url": provider.base_url or None,
         "known": provider.slug in KNOWN_BY_SLUG,
-        "configured": any(line.key.startswith(prefix) and line.key != f"{prefix}key" for line in settings.lines),
+        "configured": configured,
+        "practice": provider.practice,
     }
 
 
