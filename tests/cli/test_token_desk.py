@@ -88,7 +88,7 @@ def test_a_new_token_s_secret_is_printed_once_on_stdout(cli, served) -> None:
 
 def test_what_a_token_may_do_is_as_it_was_asked_for(cli) -> None:
     made = cli(
-        *("tokens", "create", "narrow", "--expires", "90d", "--model", "acme/one", "--provider", "groq"),
+        *("tokens", "create", "narrow", "--expires", "90d", "--model", "acme/one", "--provider", "groq", "--force"),
         *("--requests-per-minute", 60, "--streams-at-once", 2, "--permission", "user.settings", "--format", "json"),
     ).data
     assert made["kind"] == "fineGrained"

@@ -6,10 +6,13 @@ import pytest
 
 
 def test_a_user_is_made_shown_and_changed(cli) -> None:
-    made = cli("users", "create", "anna", "--fullname", "Anna A", "--order", "b, a,b", "--format", "json")
+    made = cli(
+        "users", "create", "anna", "--fullname", "Anna A", "--order", "zai-org, groq,zai-org", "--format", "json"
+    )
     assert made.code == 0
-    assert (made.data["order"], made.data["operator"]) == (["b", "a"], False)
-    changed = cli("users", "set", "anna", "--policy", "cheapest", "--disabled", "x", "--operator", "--format", "json")
+    assert (made.data["order"], made.data["operator"]) == (["zai-org", "groq"], False)
+    changes = ("--policy", "cheapest", "--disabled", "x", "--force", "--operator")
+    changed = cli("users", "set", "anna", *changes, "--format", "json")
     assert changed.data == made.data | {"default_policy": "cheapest", "disabled": ["x"], "operator": True}
     cleared = cli("users", "set", "anna", "--order", "", "--no-operator", "--preferred-only", "--format", "json").data
     assert (cleared["order"], cleared["operator"], cleared["preferred_only"]) == ([], False, True)

@@ -19,6 +19,11 @@ SCOPES: Final = ("inference.serverless.write", "user.settings", "user.billing.re
 POLICIES: Final = ("fastest", "cheapest", "preferred")
 
 
+def force_option(declared: Declared) -> Declared:
+    """The way out for names that come later."""
+    return click.option("--force", is_flag=True, help="Take models and providers that are not known here.")(declared)
+
+
 @click.group()
 def tokens() -> None:
     """Make, list and revoke tokens. They work on the data folder, whether a server runs or not."""
@@ -51,6 +56,7 @@ def list_tokens(**given: Any) -> None:
 @click.option("--requests-per-minute", type=click.IntRange(1, 1_000_000_000), metavar="N", help="At most so many.")
 @click.option("--tokens-per-minute", type=click.IntRange(1, 1_000_000_000), metavar="N", help="At most so many.")
 @click.option("--streams-at-once", type=click.IntRange(1, 1_000_000_000), metavar="N", help="At most so many.")
+@force_option
 @folder_options
 @format_option
 @done_by("token_desk:create_token")
@@ -119,6 +125,7 @@ def user_fields(declared: Declared) -> Declared:
 @users.command("create")
 @click.argument("name")
 @user_fields
+@force_option
 @folder_options
 @format_option
 @done_by("user_desk:create_user")
@@ -129,6 +136,7 @@ def create_user(**given: Any) -> None:
 @users.command("set")
 @click.argument("name")
 @user_fields
+@force_option
 @folder_options
 @format_option
 @done_by("user_desk:change_user")

@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from waypost.cli.amounts import iso_of, local_time, moment
 from waypost.cli.columns import Column, show_list, show_one
+from waypost.cli.known_names import require_models, require_providers
 from waypost.cli.options import Call, usage_error
 from waypost.cli.people import People, make_token, people_in
 from waypost.cli.screen import plain
@@ -28,13 +29,16 @@ def show_tokens(call: Call, user: str | None, *, everything: bool) -> None:
     show_list(call.screen, wanted, COLUMNS, "There is no such token; `waypost tokens create NAME` makes one.")
 
 
-def create_token(call: Call, name: str, user: str | None, **wishes: Any) -> None:
-    """A new token, whose secret is shown this once."""
+def create_token(call: Call, name: str, user: str | None, *, force: bool, **wishes: Any) -> None:
+    """A new token, whose secret is shown this once. One for a model that was misspelt would open no door."""
     settings = settings_at(call.where)
     folder = settings.data_folder
     people = people_in(folder)
     owner = people.user(user) if user is not None else people.operator()
     wanted = {"user": owner.name, "name": name, **_rights(wishes)}
+    if not force:
+        require_models(call.where, settings, "--model", wishes["models"])
+        require_providers(call.where, settings, "--provider", wishes["providers"])
     with visit(folder) as run:
         secret, token = make_token(run, folder, settings.tokens.prefix, wanted)
     _show_new(call, secret, as_json(token, people))

@@ -10,6 +10,7 @@ import msgspec
 
 from waypost.cli.amounts import iso_of, local_time
 from waypost.cli.columns import Column, show_list, show_one
+from waypost.cli.known_names import require_providers
 from waypost.cli.options import Call, usage_error
 from waypost.cli.people import people_in
 from waypost.cli.screen import plain
@@ -17,6 +18,7 @@ from waypost.cli.whereabouts import settings_at
 from waypost.domain.callers import User
 from waypost.domain.endpoints import Preferences
 from waypost.domain.kinds import SLUG
+from waypost.settings import Settings
 from waypost.store.visitor import visit
 
 Row = dict[str, Any]
@@ -36,9 +38,11 @@ def show_user(call: Call, name: str) -> None:
     show_one(call.screen, row, facts(row))
 
 
-def create_user(call: Call, name: str, **fields: Any) -> None:
+def create_user(call: Call, name: str, *, force: bool, **fields: Any) -> None:
     """A new user."""
     settings = settings_at(call.where)
+    if not force:
+        _require_known(call, settings, fields)
     beginning = Preferences(default_policy=settings.routing.default_policy)
     args = {"name": name, **_said(fields, beginning)}
     settings.data_folder.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -48,15 +52,24 @@ def create_user(call: Call, name: str, **fields: Any) -> None:
     call.screen.hint(f"waypost tokens create NAME --user {plain(name)}")
 
 
-def change_user(call: Call, name: str, **fields: Any) -> None:
+def change_user(call: Call, name: str, *, force: bool, **fields: Any) -> None:
     """Other words about a user."""
     if all(value is None for value in fields.values()):
         raise usage_error("There is nothing to change.", "`waypost users set --help` lists what can be.")
-    folder = settings_at(call.where).data_folder
+    settings = settings_at(call.where)
+    folder = settings.data_folder
     before = people_in(folder).user(name)
+    if not force:
+        _require_known(call, settings, fields)
     with visit(folder) as run:
         row = as_json(run("user.update", {"name": name, **_said(fields, before.preferences)}))
     _show_done(call, row, "is changed")
+
+
+def _require_known(call: Call, settings: Settings, fields: dict[str, Any]) -> None:
+    """Only what was said is looked at: what was stored before may name a provider that is gone since."""
+    for option in ("order", "disabled"):
+        require_providers(call.where, settings, f"--{option}", _slugs(option, fields[option]) or ())
 
 
 def _show_done(call: Call, row: Row, what: str) -> None:
