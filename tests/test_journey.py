@@ -11,7 +11,7 @@ from waypost.domain.money import Price
 from waypost.domain.plans import Candidate, Exclusion, Plan
 from waypost.domain.problems import Refusal
 from waypost.domain.waybill import Outcome, Waybill
-from waypost.journey import House, chat, explain
+from waypost.journey import House, chat, explain, turned_away
 from waypost.providers.courier import Courier
 from waypost.providers.exchange import Trouble
 from waypost.providers.watch import Watch
@@ -303,6 +303,20 @@ def test_a_bug_is_a_500_with_a_request_id_and_not_a_traceback(caplog) -> None:
     assert log[-1] == ("refused", "internal_error")
     assert "req_1" in caplog.text
     assert rooms.filed[0].code == "internal_error"
+
+
+@pytest.mark.parametrize(("code", "filed"), [("body_too_large", 1), ("overloaded", 0)])
+def test_a_call_turned_away_is_counted_and_written_down_unless_there_is_too_much_to_do(code: str, filed: int) -> None:
+    async def run():
+        _, rooms, house, _ = await asyncio.to_thread(travel, Upstream(200, [WORD, STOP, DONE]))
+        call = Call([], {}, asyncio.get_running_loop())
+        await turned_away(call, house, Refusal(code, "no"))
+        return rooms, call.bill
+
+    rooms, bill = asyncio.run(run())
+    assert rooms.metered[-1] is bill
+    assert (bill.outcome, bill.code, bill.why) == (Outcome.REFUSED, code, "no")
+    assert rooms.filed[1:] == [bill] * filed
 
 
 def test_explain_asks_the_same_questions_and_calls_nobody() -> None:

@@ -226,7 +226,25 @@ async def _refuse(call: Call, house: House, problem: Problem) -> None:
     call.refused(await _write_down(call, house) or problem)
 
 
-async def _write_down(call: Call, house: House) -> Problem | None:
+async def turned_away(asked: Asked, house: House, problem: Problem) -> None:
+    """Write down a call that was refused at its head, or while its body came; its caller was told already."""
+    bill = asked.bill
+    bill.outcome, bill.status, bill.code = Outcome.REFUSED, problem.status, problem.code
+    bill.why, bill.fix = problem.why or problem.message, problem.fix
+    if problem.code == "overloaded":  # who has too much to do counts, and writes no books
+        house.meter.ended(bill)
+        return
+    try:
+        bill.caller = house.identity.who(asked.credential())
+    except Refusal:
+        bill.stranger = described(asked.credential())
+        house.books.file_stranger(bill)
+        house.meter.ended(bill)
+        return
+    await _write_down(asked, house)
+
+
+async def _write_down(call: Asked, house: House) -> Problem | None:
     """File the waybill of a call that was not answered; gives what kept us from it."""
     worse: Problem | None = None
     try:

@@ -23,8 +23,16 @@ PROVIDERS = [
 ORIGIN = "https://chat.example.com"
 
 
-def chat(request, reply, pinned=None):
-    reply.send(200, b"content-type: text/plain\r\n", f"chat at {pinned} {len(request.body)}".encode())
+class Chat:
+    def __init__(self):
+        self.away = []
+
+    def __call__(self, request, reply, pinned=None):
+        reply.send(200, b"content-type: text/plain\r\n", f"chat at {pinned} {len(request.body)}".encode())
+
+    def turned_away(self, request, problem):
+        self.away.append((request.path, problem.code))
+        return "req_of_a_call"
 
 
 @asynccontextmanager
@@ -32,7 +40,7 @@ async def door(**more):
     reception = Reception()
     bridge = AsgiBridge(reception.app)
     site = Door(
-        chat=chat,
+        chat=Chat(),
         hot=Probes(Meter(), list, reception.next_id).handlers(),
         cold=bridge.call,
         identity=reception.people.identity,
@@ -159,6 +167,35 @@ def test_a_body_that_waits_is_asked_for_where_it_will_be_read(run):
             return await client.answer()
 
     assert run(main()).body == b"chat at None 5"
+
+
+@pytest.mark.parametrize(
+    ("path", "headers", "code"),
+    [
+        ("/v1/chat/completions", {}, "token_missing"),
+        ("/groq/openai/v1/chat/completions", {"authorization": "Bearer anna"}, "body_too_large"),
+    ],
+)
+def test_a_conversation_refused_before_its_body_is_somebodys_to_write_down(run, path, headers, code):
+    async def main():
+        async with door() as client:
+            client.send(asked("POST", path, content_length=10**9, **headers))
+            answer = await client.answer()
+            return answer.headers, client.site._chat.away
+
+    got, away = run(main())
+    assert (got["x-error-code"], got["x-request-id"]) == (code, "req_of_a_call")
+    assert away == [(path, code)]
+
+
+def test_what_is_no_conversation_is_nobodys_to_write_down(run):
+    async def main():
+        async with door() as client:
+            client.send(asked("POST", "/v1/explain", content_length=10**9))
+            return await client.answer(), client.site._chat.away
+
+    got, away = run(main())
+    assert (got.status, away) == (401, [])
 
 
 def test_options_tells_the_methods_of_a_path(run):

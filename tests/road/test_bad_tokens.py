@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
@@ -137,3 +138,39 @@ def test_refusals_have_waybills_and_strangers_go_to_their_own_ring(door) -> None
             assert missing.status == 404
 
     door.run(story())
+
+
+def test_what_is_refused_before_its_body_is_read_is_written_down_like_the_rest(door) -> None:
+    too_large = 33 * 1024 * 1024
+
+    def head(token: str, size: int) -> bytes:
+        return post(token, b"").replace(b"content-length: 0", b"content-length: %d" % size)
+
+    async def story() -> None:
+        async with door.client() as client:
+            client.send(head(GOOD_SHAPE, 100_000))
+            strange = await client.answer()
+        async with door.client() as client:
+            client.send(head(door.token, too_large))
+            large = await client.answer()
+        async with door.client() as client:
+            client.send(head(GOOD_SHAPE, 100_000).replace(b"authorization", b"x-other"))
+            nobody = await client.answer()
+        assert [check(one) for one in (strange, large, nobody)] == ["token_unknown", "body_too_large", "token_missing"]
+        async with door.client() as client:
+            wanted = [nobody.headers["x-request-id"], strange.headers["x-request-id"]]
+            give_up = time.monotonic() + 5  # nobody waits for the ring
+            while True:
+                rows = json.loads((await client.ask(get(door.token, "/v1/requests?strangers=true"))).body)["data"]
+                if [row["id"] for row in rows[:2]] == wanted:
+                    break
+                assert time.monotonic() < give_up, rows[:2]
+                await asyncio.sleep(0.01)
+            assert rows[1]["stranger"].startswith("Bearer, 36 characters"), rows[1]
+            bill = json.loads((await client.ask(get(door.token, f"/v1/requests/{large.headers['x-request-id']}"))).body)
+        assert (bill["outcome"], bill["status"], bill["code"]) == ("refused", 413, "body_too_large")
+        assert bill["fix"]
+
+    before = door.run(door.gauge('waypost_requests_total{outcome="refused",code="token_missing"'))
+    door.run(story())
+    assert door.run(door.gauge('waypost_requests_total{outcome="refused",code="token_missing"')) == before + 1

@@ -14,7 +14,7 @@ from waypost.domain.waybill import Waybill
 from waypost.door.cors import Cors
 from waypost.door.problems import ProblemWriter, Reader
 from waypost.identity.credentials import credential_of
-from waypost.journey import House, chat
+from waypost.journey import House, chat, turned_away
 from waypost.wire.dialects import read_chat
 from waypost.wire.http11_messages import Request
 from waypost.wire.http11_replies import Reply
@@ -178,6 +178,14 @@ class ChatDoor:
             call.allow_page(self._cors.block(request.headers[b"origin"]))
         task = call.task = self._loop.create_task(self._run(call))
         self._running.add(task)
+
+    def turned_away(self, request: Request, problem: Problem) -> str:
+        """The wire refuses a call before its body is here: it has a waybill all the same. Gives the request id."""
+        asked = AskedChat(request, self._bill(), None)
+        task = self._loop.create_task(turned_away(asked, self._house, problem))
+        self._running.add(task)
+        task.add_done_callback(self._running.discard)
+        return asked.bill.request_id
 
     def asked(self, request: Request) -> AskedChat:
         """A request that will not be called, only explained."""

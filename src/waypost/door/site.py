@@ -29,6 +29,9 @@ class Chat(Protocol):
     """Takes a conversation. Returns at once."""
 
     def __call__(self, request: Request, reply: Reply, pinned: str | None = None) -> None: ...
+    def turned_away(self, request: Request, problem: Problem) -> str:
+        """One that is refused before it is complete. Gives its request id."""
+        ...
 
 
 class Identity(Protocol):
@@ -88,8 +91,14 @@ class Door:
     def problem(self, problem: Problem, request: Request | None) -> tuple[int, bytes, bytes]:
         """A refusal that needs no handler, as a reply."""
         reader = ANYBODY if request is None else Reader(request.headers.get(b"user-agent", b""))
-        status, head, body = self._problems.whole(problem, self._request_ids(), reader)
+        status, head, body = self._problems.whole(problem, self._numbered(problem, request), reader)
         return status, head + self._cors_block(request), body
+
+    def _numbered(self, problem: Problem, request: Request | None) -> str:
+        """The refusal's request id, under which a conversation's is written down."""
+        if request is not None and request.method == "POST" and self.chats.holds(request.path):
+            return self._chat.turned_away(request, problem)
+        return self._request_ids()
 
     def _other(self, request: Request, reply: Reply) -> None:
         path = request.path
