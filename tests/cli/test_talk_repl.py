@@ -51,13 +51,31 @@ def test_ctrl_c_ends_an_answer_or_a_line_and_never_the_conversation(screen) -> N
 
 
 def test_what_goes_wrong_is_told_and_the_conversation_goes_on(screen) -> None:
-    say(screen, "/model no/such\r", "no/such answers from now on.")
-    say(screen, "hi\r", "waypost: The requested model 'no/such' does not exist", "hint: ")
-    say(screen, "/why\r", "no/such refused with 400 model_not_found")
+    unfit = "practice/clerk:practice-flaky"
+    say(screen, f"/model {unfit}\r", f"{unfit} answers from now on.", "waypost: ", "practice-flaky does not run")
+    say(screen, "hi\r", "waypost: ", "practice-flaky does not run", "hint: ")
+    say(screen, "/why\r", f"{unfit} refused with 400 model_not_supported")
     say(screen, "/model practice/parrot\r", "answers from now on.")
     say(screen, "what is 1+1\r", "1 + 1 = 2")
     say(screen, "\x04")
     assert screen.end() == 0
+
+
+def test_a_model_that_there_is_not_is_told_at_once_and_the_one_before_stays(screen) -> None:
+    say(
+        screen, "/model practice/saeg\r", "waypost: The requested model 'practice/saeg' does not exist", "practice/sage"
+    )
+    say(screen, "/model practice/sage:cheepest\r", "waypost: ", "cheapest")
+    say(screen, "/model\r", "practice/parrot answers.")
+    say(screen, "\x04")
+    assert screen.end() == 0
+
+
+def test_a_conversation_with_a_model_that_there_is_not_never_begins(served) -> None:
+    with terminal("chat", "-m", "practice/parot", WAYPOST_DATA=str(served.data), NO_COLOR="1") as opened:
+        opened.wait_for("waypost: The requested model 'practice/parot' does not exist")
+        assert opened.end() == 2
+        assert "/help" not in opened.shown
 
 
 def test_what_was_said_is_part_of_what_is_asked_next(screen) -> None:

@@ -9,8 +9,9 @@ from typing import Any, NamedTuple
 from waypost.cli.access import router_for
 from waypost.cli.amounts import count, duration, rate, usd
 from waypost.cli.exits import Exit, Stop
-from waypost.cli.options import Call, usage_error
-from waypost.cli.router_calls import Router
+from waypost.cli.explanations import EXPLAIN_PATH
+from waypost.cli.options import Call, stop_of, usage_error
+from waypost.cli.router_calls import Router, problem_of
 from waypost.cli.screen import Screen, plain, plain_lines
 from waypost.cli.talk_repl import Conversation
 from waypost.cli.talk_stream import Answer, Piece, stream_answer, whole_answer
@@ -74,6 +75,16 @@ class Talk:
             raise
         self._tell(answer)
         return answer
+
+    def trouble_with(self, model: str) -> Stop | None:
+        """What the router would refuse a question to this model with. Nobody is asked. Raises Problem and Stop."""
+        bill = self.router.post(
+            EXPLAIN_PATH, {"model": model, "messages": [{"role": "user", "content": "Hello!"}]}
+        ).value
+        if bill["would_succeed"]:
+            return None
+        refused = bill["refused_by"]
+        return stop_of(problem_of({"error": {**refused, "fix": bill["fix"]}}, refused["status"]))
 
     def _show(self, piece: Piece) -> None:
         if self.screen.style == "json":

@@ -33,6 +33,7 @@ class Asker(Protocol):
     model: str
 
     def ask(self, messages: list[dict[str, Any]]) -> Answer: ...
+    def trouble_with(self, model: str) -> Stop | None: ...
 
 
 class Conversation:
@@ -54,10 +55,13 @@ class Conversation:
         }
 
     def run(self) -> int:
-        """Go on until the person leaves."""
+        """Go on until the person leaves. Raises Stop where there is no such model, before anything is typed."""
+        trouble = self._trouble_with(self._talk.model)
         _edit_lines(sorted([*self._commands, "/quit"]))
         note = self._screen.note
         note(f"{plain(self._talk.model)} at {plain(self._talk.router.base)}")
+        if trouble is not None:
+            self._complain(trouble)
         note(self._screen.faint("/help lists what else can be said, Ctrl-D leaves."))
         interrupted = False
         while True:
@@ -113,8 +117,18 @@ class Conversation:
             self._said += [asked, {"role": "assistant", "content": answer.text}]
 
     def _use_model(self, text: str) -> None:
+        trouble = self._trouble_with(text) if text else None
         self._talk.model = text or self._talk.model
         self._screen.note(f"{plain(self._talk.model)} {'answers from now on' if text else 'answers'}.")
+        if trouble is not None:
+            self._complain(trouble)
+
+    def _trouble_with(self, model: str) -> Stop | None:
+        """What would be said now instead of an answer; it may pass. Raises Stop for a slip, which never does."""
+        trouble = self._talk.trouble_with(model)
+        if trouble is not None and trouble.code is Exit.USAGE:
+            raise trouble
+        return trouble
 
     def _use_system(self, text: str) -> None:
         self._system = text or self._system
