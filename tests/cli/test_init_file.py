@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import re
+import shlex
 import tomllib
+
+import pytest
 
 from waypost.cli.init_file import keys_that_are_set, text_of
 from waypost.domain.tables import settings_of
@@ -52,6 +55,22 @@ def test_init_writes_it_once_and_never_again(alone, tmp_path) -> None:
     assert alone("init", "a/new/folder").code == 0
     assert (tmp_path / "a" / "new" / "folder" / "waypost.toml").exists()
     assert alone("config", "check").code == 0
+
+
+@pytest.mark.parametrize(
+    ("folder", "options"),
+    [(".", ""), ("./", ""), ("shop", " --config shop/waypost.toml"), ("a b", " --config 'a b/waypost.toml'")],
+)
+def test_the_hint_is_the_next_command_from_here(alone, folder, options) -> None:
+    told = alone("init", folder).err.splitlines()[-1]
+    assert told == f"hint: python -m waypost serve{options}"
+    words = shlex.split(told.partition("waypost serve")[2])
+    assert alone("config", "path", *words, "--format", "json").data["settings"].endswith("/waypost.toml")
+
+
+def test_where_the_environment_names_another_file_the_hint_says_which_is_meant(alone, tmp_path, monkeypatch) -> None:
+    monkeypatch.setenv("WAYPOST_CONFIG", str(tmp_path / "other.toml"))
+    assert alone("init").err.splitlines()[-1] == "hint: python -m waypost serve --config waypost.toml"
 
 
 def test_providers_whose_key_is_set_are_named_and_the_key_is_not(alone, tmp_path, monkeypatch) -> None:

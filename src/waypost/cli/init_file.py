@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import textwrap
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -14,7 +15,7 @@ from waypost.cli.options import Call
 from waypost.cli.screen import plain
 from waypost.domain.tables import settings_of
 from waypost.providers.known import KNOWN
-from waypost.settings_file import FILE_NAME
+from waypost.settings_file import FILE_NAME, find_file
 from waypost.settings_table import SECTIONS
 
 WIDTH: Final = 110
@@ -74,7 +75,14 @@ def write(call: Call, folder: Path) -> None:
         screen.note(f"{name} is set: {slug} is switched on.")
     if not keys:
         screen.note("No provider's key is set, so practice providers will serve.")
-    screen.hint(f"`waypost serve` from that folder, or with --config {plain(path)}")
+    screen.hint(f"waypost serve{start_options(path)}")
+
+
+def start_options(path: Path) -> str:
+    """What has a server find the file from where its writer stands: nothing, where it would find it by itself."""
+    found = find_file(None, os.environ)  # noqa: TID251 (which may name a file)
+    by_itself = found is not None and found.exists() and found.samefile(path)
+    return "" if by_itself else f" --config {shlex.quote(plain(path))}"
 
 
 def keys_that_are_set(environment: Mapping[str, str]) -> dict[str, str]:
