@@ -268,7 +268,10 @@ class ServingProcess:
         return mint(self.settings.tokens.prefix)
 
     def _not_ready(self) -> list[str]:
-        return ["draining: this process is shutting down"] if self._draining else []
+        reasons = ["draining: this process is shutting down"] if self._draining else []
+        if self.books.trouble is not None:
+            reasons.append(f"ledger_unavailable: waybills cannot be written: {self.books.trouble}")
+        return reasons
 
     def _labels(self) -> tuple[tuple[str, str], ...]:
         return (("worker", str(self.books.writer)),) if self.books.writer else ()
@@ -278,6 +281,7 @@ class ServingProcess:
             Gauge("waypost_in_flight", "Requests under way.", lambda: self.server.in_flight),
             Gauge("waypost_client_connections", "Open connections of clients.", lambda: self.server.connections),
             Gauge("waypost_upstream_sockets", "Sockets towards providers.", lambda: self.upstream.open_sockets),
+            Gauge("waypost_unwritten_waybills", "Waybills that wait for the disk.", lambda: self.books.unwritten),
             Gauge("waypost_loop_lag_seconds", "How late the event loop was when last looked at.", lambda: self._lag),
             *endpoint_gauges(self.pulse.readings),
         )

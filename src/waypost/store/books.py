@@ -109,6 +109,14 @@ class Books(Protocol):
     writer: int
     """This process's number for RequestNumbers: 0 in the owner, 1 to 63 in workers."""
 
+    @property
+    def trouble(self) -> str | None:
+        """Why nothing can be written at the moment; None while it can, as far as is known."""
+
+    @property
+    def unwritten(self) -> int:
+        """This process's waybills that wait for the disk."""
+
     def file(self, waybill: Waybill) -> asyncio.Future[None]:
         """Write the waybill; done when it is on the disk. Fails with `ledger_unavailable`."""
 

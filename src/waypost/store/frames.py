@@ -139,8 +139,14 @@ class Readings(Down, frozen=True, tag=8):
     deltas: list[PulseDelta]
 
 
+class Condition(Down, frozen=True, tag=9):
+    """Why nothing can be written now; None when it can again."""
+
+    trouble: str | None
+
+
 AnyUp = Hello | Bills | Question | GivenBack | Request | Seen | Felt
-AnyDown = Welcome | Written | Unwritten | Answer | Recall | Result | Refused | News | Readings
+AnyDown = Welcome | Written | Unwritten | Answer | Recall | Result | Refused | News | Readings | Condition
 
 VALUES: Final = {"user": User, "token": Token}
 

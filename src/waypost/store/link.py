@@ -20,6 +20,7 @@ from waypost.store.clock import unix_seconds
 from waypost.store.frames import (
     Answer,
     Bills,
+    Condition,
     Felt,
     GivenBack,
     Hello,
@@ -79,6 +80,7 @@ class OwnerLink(asyncio.Protocol):
         self._pulse: Listeners[PulseDelta] = Listeners([])
         self._slices = Slices(clock, self._give_back, self._renew)
         self.writer = 0
+        self.trouble: str | None = None
         self._hear: dict[type[Any], Callable[[Any], None]] = {
             Welcome: self._welcome,
             Written: self._written,
@@ -88,6 +90,7 @@ class OwnerLink(asyncio.Protocol):
             Result: lambda result: self._done(result.number, unpacked_value(result.value)),
             Refused: lambda refused: self._done(refused.number, unpacked_problem(refused.problem)),
             News: self._news,
+            Condition: self._condition,
             Readings: lambda readings: self._pulse.tell(readings.deltas),
         }
 
@@ -113,6 +116,10 @@ class OwnerLink(asyncio.Protocol):
     def on_owner_gone(self, callback: Callable[[], None]) -> None:
         """Call back when the owner's process ended: this one must end too, and load anew."""
         self._on_owner_gone = callback
+
+    @property
+    def unwritten(self) -> int:
+        return len(self._bills) + len(self._filed)
 
     def file(self, waybill: Waybill) -> asyncio.Future[None]:
         future: asyncio.Future[None] = self._loop.create_future()
@@ -184,6 +191,7 @@ class OwnerLink(asyncio.Protocol):
 
     def connection_lost(self, error: Exception | None) -> None:
         self._transport = None
+        self.trouble = OWNER_GONE
         self._tidying.cancel()
         problem = ledger_unavailable(OWNER_GONE)
         waiting: list[asyncio.Future[Any] | None] = [*self._filed, *self._requested.values(), self.welcomed]
@@ -196,6 +204,9 @@ class OwnerLink(asyncio.Protocol):
         self._asked.clear()
         if self._on_owner_gone is not None:
             self._on_owner_gone()
+
+    def _condition(self, condition: Condition) -> None:
+        self.trouble = condition.trouble
 
     def _welcome(self, welcome: Welcome) -> None:
         self.writer = welcome.writer

@@ -17,6 +17,7 @@ from waypost.store.counters import Ask, Counters, Grant
 from waypost.store.frames import (
     Answer,
     Bills,
+    Condition,
     Felt,
     GivenBack,
     Hello,
@@ -55,6 +56,8 @@ class Desk(Protocol):
 
     counters: Counters
 
+    @property
+    def trouble(self) -> str | None: ...
     def take_rows(self, rows: list[Row], strangers: list[Row], line: Line) -> None: ...
     async def run(self, command: str, args: dict[str, Any]) -> Any: ...
     def felt(self, deltas: list[PulseDelta], line: Line) -> None: ...
@@ -216,6 +219,11 @@ class Office:
             if line is not teller:
                 line.send(readings)
 
+    def tell_condition(self, trouble: str | None) -> None:
+        """Say to every worker that nothing can be written, or that it can again."""
+        for line in self.workers:
+            line.send(Condition(trouble))
+
     async def all_know(self) -> None:
         """Wait until every worker has acknowledged every change so far; one that does not is cut off and given up."""
         awaited = {line.told(self._seq): line for line in self.workers}
@@ -257,6 +265,8 @@ class Office:
             line.seen(self._seq)  # it reads the identities after this
             self._desk.counters.workers += 1
         line.send(Welcome(line.number, self._desk.readings()))
+        if self._desk.trouble is not None:
+            line.send(Condition(self._desk.trouble))
 
     def _question(self, line: Line, question: Question) -> None:
         self._desk.counters.ask(

@@ -40,7 +40,7 @@ class Owner:
         self._lock.take()
         connection = open_writer(settings.folder, self._lock)
         self._shelf = Shelf(kept_readings(connection))
-        hooks = Hooks(self._committed, self._changed_elsewhere, self._died)
+        hooks = Hooks(self._committed, self._changed_elsewhere, self._died, self._troubled)
         self._writer = Writer(connection, settings, clock_ms, hooks)
         self._office = Office(self)
         self.counters = Counters(lambda: clock_ms() / 1000, self._office)
@@ -72,6 +72,14 @@ class Owner:
     def worker_pids(self) -> list[int]:
         """The workers that are connected now."""
         return [line.pid for line in self._office.workers]
+
+    @property
+    def trouble(self) -> str | None:
+        return self._writer.trouble if self._broken is None else self._broken.why
+
+    @property
+    def unwritten(self) -> int:
+        return self._writer.unwritten
 
     def file(self, waybill: Waybill) -> asyncio.Future[None]:
         future: asyncio.Future[None] = self._loop.create_future()
@@ -161,6 +169,9 @@ class Owner:
 
     def _changed_elsewhere(self, changes: list[Change]) -> None:
         self._loop.call_soon_threadsafe(self._tell, changes)
+
+    def _troubled(self, trouble: str | None) -> None:
+        self._loop.call_soon_threadsafe(self._office.tell_condition, trouble)
 
     def _died(self, error: BaseException) -> None:
         self._loop.call_soon_threadsafe(self._give_up, error)

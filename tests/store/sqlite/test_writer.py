@@ -19,9 +19,9 @@ class Desk:
         self.lock = FolderLock(folder)
         self.lock.take()
         self.connection = open_writer(folder, self.lock)
-        self.batches, self.news, self.fatal = [], [], []
+        self.batches, self.news, self.fatal, self.troubles = [], [], [], []
         self.something = threading.Condition()
-        hooks = Hooks(self.note(self.batches), self.note(self.news), self.note(self.fatal))
+        hooks = Hooks(self.note(self.batches), self.note(self.news), self.note(self.fatal), self.note(self.troubles))
         settings = {"retry_seconds_max": 0.3, "poll_seconds": 0.05} | settings
         self.writer = Writer(self.connection, StoreSettings(folder, **settings), lambda: START_MS, hooks)
 
@@ -105,6 +105,40 @@ def test_a_disk_that_stays_full_refuses_the_batch_and_the_next_one_at_once(desk,
     desk.connection.pragma("max_page_count", 1_000_000)
     desk.file(bills.some(3))
     desk.wait(lambda: desk.written == 3)
+
+
+def test_a_disk_that_stays_full_is_told_soon_and_that_it_has_room_again_without_anything_to_write(desk, bills):
+    desk.file(bills.some(1))
+    desk.wait(lambda: desk.written == 1)
+    assert desk.troubles == []
+    desk.connection.pragma("max_page_count", desk.connection.pragma("page_count"))
+    began = time.monotonic()
+    desk.file(bills.some(50, reply_body=bytes(900)))
+    desk.wait(lambda: desk.troubles)
+    assert time.monotonic() - began < 1
+    assert desk.troubles == ["database or disk is full"]
+    time.sleep(1.2)  # it is tried meanwhile, and found as full as before
+    assert desk.writer.trouble == "database or disk is full"
+    desk.connection.pragma("max_page_count", 1_000_000)
+    desk.wait(lambda: len(desk.troubles) > 1)
+    assert desk.troubles[1:] == [None]
+    desk.file(bills.some(3))
+    desk.wait(lambda: desk.written == 4)
+    assert desk.connection.execute("SELECT count(*) FROM pulse").get == 0
+
+
+def test_trouble_is_told_while_the_first_batch_is_still_tried(folder, bills):
+    desk = Desk(folder, retry_seconds_max=60)
+    desk.writer.start()
+    desk.connection.pragma("max_page_count", desk.connection.pragma("page_count"))
+    desk.file(bills.some(50, reply_body=bytes(900)))
+    desk.wait(lambda: desk.troubles)
+    assert (desk.batches, desk.writer.unwritten) == ([], 50)
+    desk.connection.pragma("max_page_count", 1_000_000)
+    desk.wait(lambda: desk.written == 50)
+    assert (desk.troubles[1:], desk.writer.unwritten) == ([None], 0)
+    desk.writer.stop()
+    desk.lock.release()
 
 
 def test_an_unknown_outcome_is_fatal_and_hands_back_what_was_on_its_way(folder, bills):

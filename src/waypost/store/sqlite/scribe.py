@@ -24,6 +24,11 @@ STRANGERS: Final = ManyRows("REPLACE", "strangers", ("slot", "id", "status", "co
 NEXT_SLOT: Final = "SELECT slot + 1 FROM strangers ORDER BY id DESC LIMIT 1"
 TOKEN_PLACE: Final = COLUMNS.index("token_id")
 BUG_FIX: Final = "This is a bug of ours; the operator's log has more."
+TRIAL: Final = (
+    "REPLACE INTO pulse (key, at_ms, reading) VALUES (x'', 0, zeroblob(65536))",
+    "DELETE FROM pulse WHERE key = x''",
+)
+"""Room for some hundred waybills, in the table whose unreadable rows mean nothing and go by themselves."""
 BAD_ROW: Final = (apsw.ConstraintError, apsw.TooBigError, OverflowError, TypeError, ValueError)
 
 
@@ -109,11 +114,15 @@ class Scribe:
         if batch.orders:
             desk = Desk(self.connection, self._clock_ms())
             batch.results = [_run(desk, order) for order in batch.orders]
-        try:
-            execute("COMMIT")
-        except apsw.IOError as error:
-            raise OutcomeUnknown(str(error)) from error
+        self._commit()
         self._after_commit(batch, ids)
+
+    def try_disk(self) -> None:
+        """Write something and take it away again. Raises as `write` does."""
+        for statement in TRIAL:
+            self.connection.execute("BEGIN IMMEDIATE")
+            self.connection.execute(statement)
+            self._commit()
 
     def roll_back(self) -> None:
         """Undo a transaction that failed."""
@@ -128,6 +137,12 @@ class Scribe:
             return []
         self._data_version = version
         return self._changes()
+
+    def _commit(self) -> None:
+        try:
+            self.connection.execute("COMMIT")
+        except apsw.IOError as error:
+            raise OutcomeUnknown(str(error)) from error
 
     def _changes(self) -> list[Change]:
         changes = changes_since(self.connection, self._seq)

@@ -27,6 +27,8 @@ BATCH_MAX: Final = 256
 IDLE_SECONDS: Final = 0.02
 """How long nothing came before chores are done."""
 RETRY_PAUSE_SECONDS: Final = 0.05
+PATIENCE_SECONDS: Final = 0.5
+"""How long a batch is refused by the disk before that is trouble; so often, a disk in trouble is tried."""
 BUSY_BILLS: Final = 4
 """A batch of this size tells that many calls are under way: then it pays to wait a little for the next ones."""
 GATHER_SECONDS: Final = 0.0015
@@ -35,6 +37,8 @@ GATHER_ROUNDS_MAX: Final = 3
 NAPS_MAX: Final = 20
 """After a busy batch the thread looks again by itself for this many naps, so that nobody has to wake it: being woken
 costs the event loop a system call and, on one core, a switch in the middle of its work."""
+REFUSED: Final = (apsw.FullError, apsw.BusyError, apsw.IOError)
+"""The disk refuses a write for now."""
 Item = TypeVar("Item")
 
 
@@ -46,6 +50,8 @@ class Hooks(NamedTuple):
     """Somebody else wrote to the folder."""
     fatal: Callable[[BaseException], None]
     """Nothing can be written any more."""
+    troubled: Callable[[str | None], None]
+    """Nothing can be written at the moment, and why; None when that is over."""
 
 
 class Writer:
@@ -65,7 +71,11 @@ class Writer:
         self._bell: SimpleQueue[None] = SimpleQueue()
         self._asleep = False
         self._stopping = False
+        self.trouble: str | None = None
+        """Why nothing can be written at the moment."""
         self._failing = False
+        """A batch was given up: the next ones are not waited for."""
+        self._tried_at = 0.0
         self._current: Batch | None = None
         self._last_size = 0
         self._naps = 0
@@ -85,6 +95,12 @@ class Writer:
         if self._asleep:
             self._asleep = False
             self._bell.put(None)
+
+    @property
+    def unwritten(self) -> int:
+        """This process's waybills that are queued or on their way to the disk."""
+        current = self._current
+        return len(self.bills) + (0 if current is None else len(current.bills))
 
     def stop(self) -> None:
         """Write what is queued, close the connection, and end. Blocks until done."""
@@ -156,24 +172,50 @@ class Writer:
     def _commit(self, batch: Batch) -> None:
         self._current = batch
         self._scribe.prepare(batch)
-        deadline = time.monotonic() + self._settings.retry_seconds_max
+        began = time.monotonic()
         while True:
             try:
                 self._scribe.write(batch)
-                self._failing = False
+                self._well()
                 break
-            except (apsw.FullError, apsw.BusyError, apsw.IOError) as error:
+            except REFUSED as error:
                 self._scribe.roll_back()
-                if self._failing or time.monotonic() >= deadline:
+                tried_seconds = time.monotonic() - began
+                if self._failing or tried_seconds >= self._settings.retry_seconds_max:
                     self._failing = True
                     batch.problem = ledger_unavailable(str(error))
+                if self._failing or tried_seconds >= PATIENCE_SECONDS:
+                    self._tell_trouble(str(error))
+                if self._failing:
                     break
                 time.sleep(RETRY_PAUSE_SECONDS)
         self._current = None
         self._hooks.committed(batch)
 
+    def _well(self) -> None:
+        self._failing = False
+        self._tell_trouble(None)
+
+    def _tell_trouble(self, trouble: str | None) -> None:
+        if trouble != self.trouble:
+            self.trouble = trouble
+            self._hooks.troubled(trouble)
+
+    def _try_disk(self) -> None:
+        """Whoever hears of trouble sends no more calls, and without any nobody would know when it is over."""
+        self._tried_at = time.monotonic()
+        try:
+            self._scribe.try_disk()
+        except REFUSED as error:
+            self._scribe.roll_back()
+            self._tell_trouble(str(error))
+        else:
+            self._well()
+
     def _poll(self) -> None:
         self._polled_at = time.monotonic()
+        if self.trouble is not None and self._polled_at - self._tried_at >= PATIENCE_SECONDS:
+            self._try_disk()
         changes = self._scribe.news()
         if changes:
             self._hooks.changed(changes)
