@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import json
 import resource
 import ssl
+import time
 
+import apsw
 import pytest
 import trustme
+from failing_disk import failing_disk
 from inside import inside
-from wayside import MODEL, chat, endpoint_row, post, provider, provider_rows
+from wayside import MODEL, chat, endpoint_row, get, post, provider, provider_rows
 
 from waypost.app import FILES_OF_OUR_OWN, connections_bearable
 from waypost.practice.server import start
@@ -98,3 +102,36 @@ def test_a_call_leaves_no_cyclic_garbage(tmp_path) -> None:
         return found
 
     assert asyncio.run(story()) == []
+
+
+def test_who_cannot_write_waybills_is_not_ready_within_a_second_and_is_again_by_itself(tmp_path) -> None:
+    async def ready(house) -> tuple[int, list[str]]:
+        async with house.client() as client:
+            answer = await client.ask(get("", "/ready"))
+        return answer.status, json.loads(answer.body).get("reasons", [])
+
+    async def becomes(house, status: int) -> list[str]:
+        while (said := await ready(house))[0] != status:
+            await asyncio.sleep(0.02)
+        return said[1]
+
+    async def story(disk) -> None:
+        async with inside(tmp_path, "[practice]\nenabled = false\n") as house, house.client() as client:
+            assert (await ready(house))[0] == 200
+            disk.write_error = apsw.FullError
+            client.send(post(house.token, chat()))  # its refusal waits until the disk is given up
+            began = time.monotonic()
+            async with asyncio.timeout(5):
+                reasons = await becomes(house, 503)
+            assert time.monotonic() - began < 1.5
+            assert reasons == ["ledger_unavailable: waybills cannot be written: the test's disk"]
+            async with house.client() as other:
+                page = (await other.ask(get("", "/metrics"))).body
+            assert b"\nwaypost_unwritten_waybills 1\n" in page
+            disk.write_error = None
+            async with asyncio.timeout(5):
+                assert await becomes(house, 200) == []
+            assert (await client.answer()).headers["x-error-code"] == "model_not_found"
+
+    with failing_disk() as disk:
+        asyncio.run(story(disk))

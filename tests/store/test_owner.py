@@ -203,3 +203,27 @@ def test_before_the_owner_says_no_it_calls_slices_back(run, folder):
         await owner.close()
 
     run(story())
+
+
+def test_a_worker_that_comes_while_nothing_can_be_written_hears_of_it_and_of_the_owners_end(run, folder, bills):
+    async def becomes(link, trouble) -> None:
+        async with asyncio.timeout(5):
+            while link.trouble != trouble:
+                await asyncio.sleep(0.01)
+
+    async def story(disk):
+        owner = Owner(settings(folder))
+        await owner.listen()
+        disk.write_error = apsw.FullError
+        with pytest.raises(Refusal, match="could not be written"):
+            await owner.file(bills.bill())
+        link = await OwnerLink.connect(folder)
+        await becomes(link, "the test's disk")
+        disk.write_error = None
+        await becomes(link, None)
+        await owner.close()
+        await becomes(link, "The process that owns the data has ended.")
+        await link.close()
+
+    with failing_disk() as disk:
+        run(story(disk))

@@ -2,7 +2,9 @@
 
 import asyncio
 
+import apsw
 import pytest
+from failing_disk import failing_disk
 from sample_bills import START_MS, sample_caller, sample_request
 
 from waypost.domain.callers import Limits
@@ -33,6 +35,31 @@ def test_a_filed_waybill_can_be_read_the_moment_it_is_done(run, open_books, fold
             assert found["payer"] == {"type": "user", "name": "ada"}
 
     run(story())
+
+
+def test_trouble_with_the_disk_is_known_everywhere_and_ends_by_itself(run, open_books, folder, bills):
+    async def known(books, trouble) -> None:
+        async with asyncio.timeout(5):
+            while books.trouble != trouble:
+                await asyncio.sleep(0.01)
+
+    async def story(disk):
+        async with open_books(folder) as books:
+            await books.file(bills.bill())
+            assert (books.trouble, books.unwritten) == (None, 0)
+            disk.write_error = apsw.FullError
+            refused = books.file(bills.bill())
+            assert books.unwritten == 1
+            with pytest.raises(Refusal, match="could not be written"):
+                await refused
+            await known(books, "the test's disk")
+            assert books.unwritten == 0
+            disk.write_error = None
+            await known(books, None)
+            await books.file(bills.bill())
+
+    with failing_disk() as disk:
+        run(story(disk))
 
 
 def test_a_thousand_at_once_are_all_there(run, open_books, folder, bills, reader):
