@@ -3,18 +3,12 @@
 from __future__ import annotations
 
 import json
-import urllib.request
 
 import pytest
 from played import played, reply
 
+from waypost.cli.overhead import lane_of
 from waypost.cli.overhead_load import Target, in_turn, percentile, saturate
-
-
-def faults_of(served) -> list[str]:
-    standing = json.loads((served.data / "server.json").read_text())
-    with urllib.request.urlopen(standing["practice"]["practice-swift"] + "/../practice/faults", timeout=5) as reply_:
-        return json.load(reply_)["now"]
 
 
 def test_the_installation_is_measured_and_left_as_it_was(cli, served) -> None:
@@ -29,11 +23,45 @@ def test_the_installation_is_measured_and_left_as_it_was(cli, served) -> None:
     assert told["spent"]["tokens"] > told["spent"]["calls"]
     newest = cli("requests", "list", "-n", 1, "--format", "json").data[0]
     assert newest["attempts"][0]["ms"] < 1000
-    again = cli("chat", "-m", "practice/parrot:practice-swift", "hi", "--format", "json").data
-    assert again["first_word_ms"] > 20, "the provider takes its time again"
+    again = cli("chat", "-m", "Qwen/Qwen3.5-9B:together", "hi", "--format", "json").data
+    assert again["first_word_ms"] > 50, "the provider takes its time again"
     human = cli(*options, "--format", "human")
     assert "ADDED P50" in human.lines[0]
     assert "Spent: nothing real." in human.out
+    assert "Nobody else runs that model" in human.out
+
+
+def test_what_the_calls_teach_sends_no_other_call_elsewhere(cli) -> None:
+    def figures() -> dict[str, list[tuple[str, float]]]:
+        entries = cli("models", "list", "--format", "json").data
+        return {
+            entry["id"]: [(row["provider"], row["first_token_latency_ms"]) for row in entry["providers"]]
+            for entry in entries
+        }
+
+    before = figures()
+    told = cli("bench", "--calls", 20, "--seconds", 0.1, "--connections", 1, "--format", "json").data
+    after = figures()
+    changed = {model for model in before if before[model] != after[model]}
+    assert changed <= {told["lane"]["model"]}
+    assert len(before[told["lane"]["model"]]) == 1
+    assert told["lane"]["alone"]
+
+
+def row(provider: str, *, free: bool = True) -> dict[str, object]:
+    return {"provider": provider, "status": "live", "callable": free}
+
+
+def test_the_model_is_one_that_nobody_else_runs_where_there_is_one() -> None:
+    parrot = {"id": "practice/parrot", "providers": [row("practice-swift"), row("practice-flaky")]}
+    lonely = {"id": "Qwen/Qwen3.5-9B", "providers": [row("together")]}
+    shared = {"id": "Qwen/Qwen3.5-9B", "providers": [row("together"), row("novita")]}
+    ours = {"practice-swift", "together"}
+    assert lane_of([parrot, lonely], ours) == ("Qwen/Qwen3.5-9B", "together", True)
+    assert lane_of([parrot, shared], ours) == ("practice/parrot", "practice-swift", False)
+    assert lane_of([lonely], {"practice-swift"}) is None, "the real one of that name"
+    assert lane_of([{"id": "Qwen/Qwen3.5-9B", "providers": [row("together", free=False)]}], ours) is None
+    assert lane_of([{"id": "acme/one", "providers": [row("together")]}], ours) is None
 
 
 def test_without_a_practice_provider_there_is_nothing_to_measure(alone) -> None:

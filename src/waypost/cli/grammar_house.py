@@ -118,7 +118,8 @@ def bench(**given: Any) -> None:
     """Measure what a running installation adds to a call.
 
     The same calls go to one of its practice providers directly and through the router, in turn, so that whatever
-    else the machine does falls on both. It costs nothing real, and writes a waybill for each call.
+    else the machine does falls on both. It costs nothing real, and writes a waybill for each call. The model is one
+    that nobody else runs, where there is one: what the router learns from these calls sends no other one elsewhere.
     """
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
 from http.client import HTTPConnection
 from typing import Any, Final, NamedTuple
@@ -15,21 +15,33 @@ from waypost.cli.access import router_for, token_for
 from waypost.cli.amounts import count, usd
 from waypost.cli.columns import Column, show_list
 from waypost.cli.exits import Exit, Stop
+from waypost.cli.model_lists import may_call
 from waypost.cli.options import Call
 from waypost.cli.overhead_load import Load, Target, in_turn, percentile, saturate
 from waypost.cli.screen import Screen
 from waypost.cli.whereabouts import Standing, destination
+from waypost.practice.profiles import BUILT_IN
 
-MODEL: Final = "practice/parrot"
-PROVIDER: Final = "practice-swift"
 PROMPT: Final = "Reply with exactly: all is well"
 AT_ONCE: Final = b"slow_first_word=0,pace=0"
 """Has a practice provider answer as fast as it can, so that its own pauses do not blur what is measured."""
+IDS: Final = {endpoint.key: endpoint.id for profile in BUILT_IN for endpoint in profile.models}
+"""What models are called at practice providers."""
+
+
+class Lane(NamedTuple):
+    """The model and the practice provider that the calls go to."""
+
+    model: str
+    provider: str
+    alone: bool
+    """Nobody else runs the model, so that what the calls teach the router has no other call go another way."""
 
 
 class Bench(NamedTuple):
     """The two ways of one call."""
 
+    lane: Lane
     direct: Target
     through: Target
     practice: str
@@ -50,7 +62,8 @@ def measure(call: Call, *, calls: int, seconds: float, connections: int) -> None
     figures = {
         "latency": rows,
         "calls_per_s": {"direct": round(loads[0].per_second, 1), "through": round(loads[1].per_second, 1)},
-        "spent": _spent(call, 2 * calls + loads[1].calls),
+        "lane": bench.lane._asdict(),
+        "spent": _spent(call, bench.lane, 2 * calls + loads[1].calls),
     }
     if screen.style == "json":
         screen.json(figures)
@@ -63,18 +76,30 @@ def measure(call: Call, *, calls: int, seconds: float, connections: int) -> None
 def _prepare(call: Call) -> Bench:
     to = destination(call.where)
     standing = to.standing
-    if standing is None or PROVIDER not in standing.practice:
+    lane = None if standing is None else lane_of(router_for(call.where).get("/v1/models")["data"], standing.practice)
+    if standing is None or lane is None:
         raise Stop(
             Exit.NOT_WELL,
-            f"No installation on this data folder runs {PROVIDER}, which the calls would go to.",
+            "No installation on this data folder runs a practice provider, which the calls would go to.",
             "Name its folder with --data; where real providers serve, set [practice] enabled = true.",
         )
-    secret = token_for(call.where, to).secret
-    url = standing.practice[PROVIDER]
-    direct = _target(url, f"{urlsplit(url).path}/chat/completions", MODEL, None)
-    through = _target(to.base, "/v1/chat/completions", f"{MODEL}:{PROVIDER}", secret)
     _refuse_tls(standing)
-    return Bench(direct, through, url)
+    url = standing.practice[lane.provider]
+    secret = token_for(call.where, to).secret
+    direct = _target(url, f"{urlsplit(url).path}/chat/completions", IDS[lane.model, lane.provider], None)
+    through = _target(to.base, "/v1/chat/completions", f"{lane.model}:{lane.provider}", secret)
+    return Bench(lane, direct, through, url)
+
+
+def lane_of(entries: Iterable[dict[str, Any]], practice: Collection[str]) -> Lane | None:
+    """One whose model nobody else runs, where there is one; any else. None where no practice provider serves."""
+    lanes = [
+        Lane(entry["id"], row["provider"], len(entry["providers"]) == 1)
+        for entry in entries
+        for row in entry["providers"]
+        if row["provider"] in practice and (entry["id"], row["provider"]) in IDS and may_call(row)
+    ]
+    return max(lanes, key=lambda lane: lane.alone, default=None)
 
 
 def _refuse_tls(standing: Standing) -> None:
@@ -122,9 +147,9 @@ def _row(what: str, ms: tuple[list[float], list[float]], calls: int) -> dict[str
     return row
 
 
-def _spent(call: Call, calls: int) -> dict[str, Any]:
+def _spent(call: Call, lane: Lane, calls: int) -> dict[str, Any]:
     """What the calls through the router came to, by the latest waybill: all of them are alike."""
-    query = {"model": MODEL, "provider": PROVIDER, "outcome": "delivered", "limit": 1}
+    query = {"model": lane.model, "provider": lane.provider, "outcome": "delivered", "limit": 1}
     bills = router_for(call.where).get("/v1/requests", query)["data"]
     usage = (bills[0]["usage"] or {}) if bills else {}
     tokens = sum(usage.get(name, 0) for name in ("input", "cached_input", "output", "reasoning"))
@@ -143,7 +168,16 @@ def _tell(screen: Screen, figures: dict[str, Any], loads: list[Load]) -> None:
         screen.out(screen.red(f"{through.bad} calls through and {direct.bad} direct ones were not answered well."))
     said = f"{count(spent['calls'])} waybills, {count(spent['tokens'])} tokens, {usd(spent['practice_nano_usd'])}"
     screen.out(f"Spent: nothing real. In practice money: {said}.")
+    screen.out(_learnt(Lane(**figures["lane"])))
     screen.hint("provider and server share this machine, often one process: full load is a lower bound")
+
+
+def _learnt(lane: Lane) -> str:
+    """Answers this short tell the router nothing of a speed, but a stream's first word counts as measured."""
+    figure = f"Learnt by the router: how soon {lane.provider} begins with {lane.model}, which was at once"
+    if lane.alone:
+        return f"{figure}. Nobody else runs that model, so no other call goes another way."
+    return f"{figure}. Where speeds tie, that may put it first under :fastest until real calls say otherwise."
 
 
 def _ms(value: float) -> str:
