@@ -21,7 +21,7 @@ def lost_after_cuts(folder, tmp_path, rounds, synchronous):
         connection = open_writer(folder, lock)
         connection.pragma("synchronous", synchronous)
         scribe = Scribe(connection, lambda: START_MS)
-        chores = Chores(scribe, Retention(None, None), lambda: START_MS, Pace(checkpoint_pages=40))
+        chores = Chores(scribe, Retention(None, None), lambda: START_MS, Pace(checkpoint_pages=40, log_pages=60))
         for number in range(rounds):
             batch = Batch([(bill, None) for bill in bills.some(choose.randrange(1, 9))], [], [], [])
             scribe.prepare(batch)

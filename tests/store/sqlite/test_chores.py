@@ -1,4 +1,5 @@
 import time
+from pathlib import Path
 
 import apsw
 import pytest
@@ -8,6 +9,7 @@ from waypost.store.books import Retention
 from waypost.store.sqlite.chores import DAY_MS, DELETE_ROWS, Chores, Pace
 from waypost.store.sqlite.commands import Desk, run_command
 from waypost.store.sqlite.identities import tokens
+from waypost.store.sqlite.log_file import PAGE_BYTES
 from waypost.store.sqlite.scribe import Batch, Scribe
 from waypost.store.sqlite.segments import BEHIND_CALLS, SEGMENT_CALLS
 
@@ -111,6 +113,26 @@ def test_the_log_is_emptied_when_it_is_long_or_nothing_happens(scribe, connectio
     assert prompt._wal_pages == 0
     log, moved = connection.wal_checkpoint()
     assert log == moved
+
+
+def test_a_log_is_made_long_before_it_is_needed(scribe, connection, clock, bills):
+    chores = Chores(scribe, Retention(), clock, Pace(log_pages=500))
+    do_all(chores)
+    long = Path(connection.filename_wal).stat().st_size
+    assert long == 500 * PAGE_BYTES
+    write(scribe, bills.some(500))
+    assert Path(connection.filename_wal).stat().st_size == long
+
+
+def test_a_log_that_cannot_be_made_long_stops_nothing(scribe, connection, clock, bills):
+    chores = Chores(scribe, Retention(None, 5), clock, Pace(trouble_seconds=0.0))
+    write(scribe, bills.some(30))
+    log = Path(connection.filename_wal)
+    away = log.rename(log.with_suffix(".away"))
+    assert chores.step() is False
+    away.rename(log)
+    do_all(chores)
+    assert count(connection) == 5
 
 
 def test_a_long_log_presses_even_when_others_wait(scribe, clock, bills):

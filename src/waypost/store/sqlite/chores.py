@@ -12,6 +12,7 @@ import msgspec
 
 from waypost.domain.requests import first_number_at
 from waypost.store.books import Retention
+from waypost.store.sqlite.log_file import lengthen
 from waypost.store.sqlite.retention import delete_old_notes, delete_oldest
 from waypost.store.sqlite.scribe import Scribe
 from waypost.store.waybills import at_ms
@@ -25,8 +26,10 @@ DAY_MS: Final = 86_400_000
 class Pace(NamedTuple):
     """How often, and from what on, things are done."""
 
-    checkpoint_pages: int = 4_000
+    checkpoint_pages: int = 1_000
     checkpoint_pages_forced: int = 8_000
+    log_pages: int = 1_050
+    """How long the log is made when nobody waits: what comes before an idle moment's checkpoint fits in."""
     checkpoint_quiet_seconds: float = 5.0
     tail_forced: int = 32_768
     retention_seconds: float = 10.0
@@ -37,7 +40,7 @@ class Pace(NamedTuple):
 
 
 class Chores:
-    """Indexing, retention, last uses, checkpoints."""
+    """Indexing, retention, last uses, checkpoints, a long log."""
 
     def __init__(
         self, scribe: Scribe, retention: Retention, clock_ms: Callable[[], int], pace: Pace | None = None
@@ -48,6 +51,7 @@ class Chores:
         self.retention = retention
         self._clock_ms = clock_ms
         self._wal_pages = 0
+        self._log_short = True
         self._written_at = 0.0
         self._retain_at = time.monotonic()
         self._used_at = 0.0
@@ -75,7 +79,7 @@ class Chores:
             return False
         try:
             return self._step(now)
-        except apsw.Error as error:
+        except (apsw.Error, OSError) as error:
             log.warning("housekeeping of the data folder failed and will be tried again: %s", error)
             self._rest_until = now + self._pace.trouble_seconds
             self._scribe.roll_back()
@@ -97,6 +101,8 @@ class Chores:
             segments.build()
         elif segments.mend_due:
             segments.mend()
+        elif self._log_short:
+            self._log_short = lengthen(self._connection, self._pace.log_pages)
         elif now >= self._retain_at:
             self._retain(now)
         elif self._checkpoint_due(now):
