@@ -23,6 +23,7 @@ from typing import NamedTuple
 
 from waypost.app import Practice, ServingProcess, build_catalogue, connections_bearable, door_tls
 from waypost.crew_hands import Hands, WorkerOrders
+from waypost.crew_terminal import Terminal, on_hangup
 from waypost.identity.pepper import read_pepper
 from waypost.identity.tokens import mint
 from waypost.practice.profiles import catalogue_rows
@@ -181,7 +182,6 @@ class Shift:
         self._reload = reload
         self._stop = stop
         self._again = False
-        asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, self._look_again)
 
     async def work(self) -> None:
         """Return when every call has ended after the stop."""
@@ -206,7 +206,8 @@ class Shift:
             most = self._serving.settings.server.drain_seconds_max
             log.info("finishing %d calls, for at most %g s; once more ends it now", calls, most)
 
-    def _look_again(self) -> None:
+    def look_again(self) -> None:
+        """Read the settings again, changed or not."""
         self._again = True
 
     async def _use_new(self) -> bool:
@@ -253,6 +254,7 @@ class Crew:
         self._settings = settings
         self._reload = reload
         self._orders = orders
+        self._terminal = Terminal()
         self._stop = asyncio.Event()
         self._exit = 0
 
@@ -278,8 +280,7 @@ class Crew:
             show = partial(_ready, settings, sock=sock, first=first)
             if settings.server.workers == 1:
                 serving = ServingProcess(settings, owner, reader, pepper, practice)
-                await serving.listen(sock)
-                shift = Shift(serving, self._reload, self._stop)
+                shift = await self._shift(serving, sock)
                 announce(show(serving.catalogue, (*odd, *serving.notes)))
                 await shift.work()
             else:
@@ -289,12 +290,22 @@ class Crew:
                 await hands.work()
         return self._exit
 
+    async def _shift(self, serving: ServingProcess, sock: socket.socket) -> Shift:
+        await serving.listen(sock)
+        shift = Shift(serving, self._reload, self._stop)
+        on_hangup(self._terminal, self._hung_up, shift.look_again)
+        return shift
+
     async def _hands(self, owner: Owner, sock: socket.socket, servers: PracticeServers | None) -> Hands:
         hands = Hands(self._orders.of(sock, servers.base_urls if servers else None), sock, self._stop)
         owner.on_silent(hands.kill)
-        asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, hands.reload)
+        on_hangup(self._terminal, self._hung_up, hands.reload)
         await hands.start(self._settings.server.workers)
         return hands
+
+    def _hung_up(self) -> None:
+        log.info("the terminal was closed")
+        self._stop.set()
 
     def _lost_commit(self, error: BaseException) -> None:
         log.critical("a write's outcome is unknown (%s): stopping, to start again from what is on the disk", error)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import os
+import signal
 import socket
 import sys
 from functools import partial
@@ -51,6 +52,8 @@ async def work(orders: WorkerOrders) -> int:
     sock.setblocking(False)
     await serving.listen(sock)
     shift = Shift(serving, read, stop)
+    # Should a terminal have been closed, then our parent ends and tells us.
+    asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, shift.look_again)
     sys.stdout.buffer.write(READY)
     sys.stdout.buffer.flush()
     await shift.work()

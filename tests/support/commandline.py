@@ -81,7 +81,7 @@ class Terminal:
     def __init__(self, pid: int, descriptor: int) -> None:
         self.pid = pid
         self.shown = ""
-        self._descriptor = descriptor
+        self._descriptor: int | None = descriptor
         self._unread = 0
         self._decode = codecs.getincrementaldecoder("utf-8")("replace").decode
 
@@ -95,15 +95,23 @@ class Terminal:
         return self.shown[start : self._unread]
 
     def type(self, text: str) -> None:
+        assert self._descriptor is not None, "the terminal was closed"
         os.write(self._descriptor, text.encode())
+
+    def close(self) -> None:
+        """Close its window."""
+        if self._descriptor is not None:
+            os.close(self._descriptor)
+        self._descriptor = None
 
     def end(self) -> int:
         """The exit code, after everything that was shown has been read."""
-        while self._read():
+        while self._descriptor is not None and self._read():
             pass
         return os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1])
 
     def _read(self) -> bool:
+        assert self._descriptor is not None, "the terminal was closed"
         ready, _, _ = select.select([self._descriptor], [], [], SECONDS_MAX)
         assert ready, f"nothing came for {SECONDS_MAX} s; there is:\n{self.shown}"
         try:
@@ -123,10 +131,11 @@ def terminal(*arguments: object, **variables: str | None) -> Iterator[Terminal]:
     pid, descriptor = pty.fork()
     if pid == 0:
         os.execve(command[0], command, env)
+    shell = Terminal(pid, descriptor)
     try:
-        yield Terminal(pid, descriptor)
+        yield shell
     finally:
-        os.close(descriptor)
+        shell.close()
         try:
             os.kill(pid, 9)
             os.waitpid(pid, 0)

@@ -24,7 +24,12 @@ from waypost.cli.options import PATH, PROVIDER, done_by, folder_options, format_
 )
 @done_by("serve:serve")
 def serve(**given: Any) -> None:
-    """Serve until stopped. At the first start this makes a user and a token, and shows the token once."""
+    """Serve until stopped. At the first start this makes a user and a token, and shows the token once.
+
+    SIGTERM, Ctrl-C and the closing of its terminal let calls under way finish; a second SIGTERM or Ctrl-C ends it at
+    once. Under `nohup` a closed terminal means nothing. Changed settings are taken up as they are; SIGHUP reads them all
+    again.
+    """
 
 
 @click.command()
