@@ -27,8 +27,8 @@ def serve(**given: Any) -> None:
     """Serve until stopped. At the first start this makes a user and a token, and shows the token once.
 
     SIGTERM, Ctrl-C and the closing of its terminal let calls under way finish; a second SIGTERM or Ctrl-C ends it at
-    once. Under `nohup` a closed terminal means nothing. Changed settings are taken up as they are; SIGHUP reads them all
-    again.
+    once. Under `nohup` a closed terminal means nothing. Changed settings are taken up as they are; SIGHUP reads all of
+    them again.
     """
 
 
