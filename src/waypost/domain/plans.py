@@ -14,6 +14,8 @@ class Candidate(NamedTuple):
     provider: Provider
     why: str
     """One phrase with the figure that decided: `212 tokens/s measured over 40 calls`."""
+    own_key: str | None = None
+    """Label of the payer's own key, where the provider bills its owner; None where the operator's key is used."""
 
 
 class Exclusion(NamedTuple):

@@ -17,6 +17,8 @@ from waypost.domain.pulse import PulseDelta
 from waypost.domain.waybill import Outcome, Waybill
 
 STRANGERS_MAX = 10_000
+STANDING = -1
+"""The window of what is counted for good: credits, and what was spent in a month that the counter's key names."""
 
 
 class DataError(Exception):
@@ -34,7 +36,7 @@ class Counter(NamedTuple):
     key: str
     limit: int
     window_seconds: int
-    """60: used up within a calendar minute. 0: taken and given back (streams at once)."""
+    """60: used up within a calendar minute. 0: taken and given back (streams at once). STANDING: money."""
 
 
 class Verdict(NamedTuple):

@@ -1,0 +1,1 @@
+"""May you pay for it, and what did it come to?"""
