@@ -21,7 +21,8 @@ from waypost.domain.money import Price
 from waypost.identity.pepper import read_pepper
 from waypost.identity.tokens import Digester, mint
 from waypost.routing.sheets import write_sheet
-from waypost.store.sqlite.folder import FolderLock, open_writer
+from waypost.store.folder_lock import FolderLock
+from waypost.store.sqlite.folder import open_writer
 from waypost.store.sqlite.many_rows import ManyRows
 
 T = TypeVar("T")

@@ -14,8 +14,9 @@ from many_calls import START_MS, fill
 
 from waypost.domain.waybill import Outcome
 from waypost.store.books import Filters
+from waypost.store.folder_lock import FolderLock
 from waypost.store.reader import Reader
-from waypost.store.sqlite.folder import FolderLock, open_writer
+from waypost.store.sqlite.folder import open_writer
 
 pytestmark = pytest.mark.timeout(600)  # for the long form
 

@@ -8,8 +8,10 @@ import apsw
 import pytest
 from sample_bills import Bills
 
+from waypost.store.folder_lock import FolderLock
 from waypost.store.reader import Reader
-from waypost.store.sqlite.folder import FolderLock, open_writer
+from waypost.store.sqlite.folder import open_writer
+from waypost.store.sqlite.sql import SqliteSql
 
 
 @pytest.fixture
@@ -34,6 +36,12 @@ def connection(folder):
     yield writer
     writer.close()
     lock.release()
+
+
+@pytest.fixture
+def sql(connection):
+    """The seam on that connection."""
+    return SqliteSql(connection)
 
 
 @pytest.fixture

@@ -6,8 +6,8 @@ import pytest
 
 from waypost.domain.problems import Refusal
 from waypost.store.books import DataError, StoreSettings
+from waypost.store.folder_lock import FolderLock
 from waypost.store.owner import Owner
-from waypost.store.sqlite.folder import FolderLock
 from waypost.store.visitor import visit
 
 TOKEN = {"user": "ada", "name": "ci", "kind": "read", "digest": b"d" * 32, "last4": "zzzz"}

@@ -20,8 +20,9 @@ from sample_bills import Bills
 
 from waypost.domain.requests import first_number_at
 from waypost.domain.waybill import Outcome
+from waypost.store.folder_lock import FolderLock
 from waypost.store.rows import COLUMNS, OUTCOMES, RowMaker
-from waypost.store.sqlite.folder import FolderLock, open_writer
+from waypost.store.sqlite.folder import open_writer
 from waypost.store.sqlite.many_rows import ManyRows
 from waypost.store.sqlite.names import Names
 from waypost.store.sqlite.segments import Segments

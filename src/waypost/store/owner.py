@@ -9,17 +9,18 @@ from typing import Any
 from waypost.domain.problems import Problem
 from waypost.domain.pulse import PulseDelta
 from waypost.domain.waybill import Waybill
+from waypost.store.batch import Batch, Order, Sheet
 from waypost.store.books import Change, Counter, Retention, StoreSettings, Verdict, ledger_unavailable
 from waypost.store.clock import unix_ms
 from waypost.store.counters import Ask, Counters, Grant
+from waypost.store.engines import engine_of
+from waypost.store.folder_lock import FolderLock
 from waypost.store.listeners import Listeners
 from waypost.store.office import LOCAL, Line, Office
 from waypost.store.readings import SAVE_SECONDS, Shelf
+from waypost.store.readings_table import kept_readings
 from waypost.store.rows import Row
 from waypost.store.settling import settle
-from waypost.store.sqlite.folder import FolderLock, open_writer
-from waypost.store.sqlite.readings_table import kept_readings
-from waypost.store.sqlite.scribe import Batch, Order, Sheet
 from waypost.store.sqlite.writer import Hooks, Writer
 
 GONE = "The data folder's disk failed in the middle of a write."
@@ -38,10 +39,11 @@ class Owner:
         self._loop = asyncio.get_running_loop()
         self._lock = FolderLock(settings.folder)
         self._lock.take()
-        connection = open_writer(settings.folder, self._lock)
-        self._shelf = Shelf(kept_readings(connection))
+        with self._lock.kept():
+            scribe, chores = engine_of(settings.folder).open_writer(settings.retention, clock_ms)
+        self._shelf = Shelf(kept_readings(scribe.sql))
         hooks = Hooks(self._committed, self._changed_elsewhere, self._died, self._troubled)
-        self._writer = Writer(connection, settings, clock_ms, hooks)
+        self._writer = Writer(scribe, chores, settings, hooks)
         self._office = Office(self)
         self.counters = Counters(lambda: clock_ms() / 1000, self._office)
         self._changes: Listeners[Change] = Listeners([])

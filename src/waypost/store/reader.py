@@ -2,94 +2,89 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from queue import Empty, SimpleQueue
-from typing import Any, Final
-
-import apsw
-import msgspec
+from typing import Any, Final, TypeVar
 
 from waypost.domain.callers import Token, User
 from waypost.domain.requests import request_id
-from waypost.store.books import Change, Filters, Page
-from waypost.store.rows import NAMED
-from waypost.store.sqlite import identities
-from waypost.store.sqlite.folder import open_reader
-from waypost.store.sqlite.listing import newest, wanted
+from waypost.store import identities
+from waypost.store.books import Change, Filters, Page, ledger_unavailable
+from waypost.store.engine import Reading
+from waypost.store.engines import engine_of
+from waypost.store.rows import COLUMNS, NAMED
+from waypost.store.sql import Sql, TryAgain
 from waypost.store.waybills import stranger_json, waybill_json
 
+Answer = TypeVar("Answer")
 LIMIT_MAX: Final = 1_000
+WORDS: Final = {name: f"(SELECT text FROM names WHERE id = c.{name})" for name in NAMED}  # noqa: S608 (constants)
+SHOWN: Final = {name: WORDS.get(name, f"c.{name}") for name in COLUMNS} | {"user": "u.name", "token": "t.name"}
 SELECT: Final = (
-    "SELECT c.*, u.name AS user, t.name AS token, "  # noqa: S608 (constants)
-    + ", ".join(f"(SELECT text FROM names WHERE id = c.{name}) AS {name}_word" for name in NAMED)  # noqa: S608 (constants)
-    + " FROM calls c LEFT JOIN users u ON u.id = c.user_id LEFT JOIN tokens t ON t.id = c.token_id"
+    f"SELECT {', '.join(SHOWN.values())} FROM calls c"  # noqa: S608 (constants)
+    " LEFT JOIN users u ON u.id = c.user_id LEFT JOIN tokens t ON t.id = c.token_id"
 )
-
-
-PAGE: Final = SELECT + " WHERE c.id IN (SELECT value FROM json_each(?)) ORDER BY c.id DESC"  # noqa: S608 (constants)
-
-
 COUNTS: Final = {
     "users": "SELECT count(*) FROM users",
     "tokens": "SELECT count(*) FROM tokens",
-    # Counting every row of a large table would read all of it; segments know how many they hold.
-    "requests": "SELECT (SELECT coalesce(sum(calls), 0) FROM segments)"
-    " + (SELECT count(*) FROM calls WHERE id > (SELECT coalesce(max(last), 0) FROM segments))",
     "strangers": "SELECT count(*) FROM strangers",
 }
 
 
 class Reader:
-    """Read-only connections to a data folder, one for each thread that reads at the moment."""
+    """Read-only connections to the data, one for each thread that reads at the moment."""
 
     def __init__(self, folder: Path) -> None:
-        self._folder = folder
-        self._idle: SimpleQueue[apsw.Connection] = SimpleQueue()
-        self._idle.put(open_reader(folder))
+        self._engine = engine_of(folder)
+        self._idle: SimpleQueue[Reading] = SimpleQueue()
+        self._idle.put(self._engine.open_reader())
+
+    def ask(self, question: Callable[[Sql], Answer]) -> Answer:
+        """Whatever one snapshot of the data answers. It may be asked twice: the first connection may be lost."""
+
+        def within(reading: Reading) -> Answer:
+            with reading.snapshot():
+                return question(reading.sql)
+
+        return self._ask(within)
 
     def users(self) -> list[User]:
         """Every user, oldest first."""
-        with self._connection() as connection:
-            return identities.users(connection)
+        return self.ask(identities.users)
 
     def tokens(self) -> list[Token]:
         """Every token, revoked ones too, oldest first."""
-        with self._connection() as connection:
-            return identities.tokens(connection)
+        return self.ask(identities.tokens)
 
     def counts(self) -> dict[str, int]:
         """How many there are of everything that is listed."""
-        with self._connection() as connection, _snapshot(connection):
-            return {name: int(connection.execute(query).get) for name, query in COUNTS.items()}
+        return self._ask(_counts)
 
     def changes_since(self, seq: int) -> list[Change]:
         """Identity changes after `seq`."""
-        with self._connection() as connection:
-            return identities.changes_since(connection, seq)
+        return self.ask(lambda sql: identities.changes_since(sql, seq))
 
     def find(self, number: int) -> dict[str, Any] | None:
         """One waybill by its number."""
-        with self._connection() as connection:
-            for row in _rows(connection, SELECT + " WHERE c.id = ?", (number,)):
-                return waybill_json(row)
-        return None
+        return next(iter(self.ask(lambda sql: _bills(sql, [number]))), None)
 
     def page(self, filters: Filters) -> Page:
         """Waybills that fit all filters, newest first."""
         limit = max(1, min(filters.limit, LIMIT_MAX))
-        with self._connection() as connection, _snapshot(connection):
-            ids = newest(connection, wanted(connection, filters), limit + 1)
-            rows = list(_rows(connection, PAGE, (msgspec.json.encode(ids[:limit]).decode(),)))
-        items = [waybill_json(row) for row in rows]
-        return Page(items, request_id(ids[limit - 1]) if len(ids) > limit else None)
+
+        def found(reading: Reading) -> Page:
+            with reading.snapshot():
+                ids = reading.newest(filters, limit + 1)
+                items = _bills(reading.sql, ids[:limit])
+            return Page(items, request_id(ids[limit - 1]) if len(ids) > limit else None)
+
+        return self._ask(found)
 
     def strangers(self, limit: int = 50) -> list[dict[str, Any]]:
         """Refused unknown callers, newest first."""
-        with self._connection() as connection:
-            sql = "SELECT id, status, code, trail FROM strangers ORDER BY id DESC LIMIT ?"
-            return [stranger_json(*row) for row in connection.execute(sql, (limit,))]
+        statement = "SELECT id, status, code, trail FROM strangers ORDER BY id DESC LIMIT :limit"
+        return [stranger_json(*row) for row in self.ask(lambda sql: sql.rows(statement, {"limit": limit}))]
 
     def close(self) -> None:
         """Close every connection that is not in use."""
@@ -99,33 +94,40 @@ class Reader:
             except Empty:
                 return
 
-    @contextmanager
-    def _connection(self) -> Iterator[apsw.Connection]:
+    def _ask(self, question: Callable[[Reading], Answer]) -> Answer:
+        """Ask an idle connection. One that was lost meanwhile is no reason to give up, a fresh one is."""
         try:
-            connection = self._idle.get_nowait()
-        except Empty:
-            connection = open_reader(self._folder)
+            return self._ask_once(self._idle.get_nowait(), question)
+        except (Empty, TryAgain):
+            try:
+                return self._ask_once(self._engine.open_reader(), question)
+            except TryAgain as error:
+                raise ledger_unavailable(str(error)) from error
+
+    def _ask_once(self, reading: Reading, question: Callable[[Reading], Answer]) -> Answer:
         try:
-            yield connection
-        finally:
-            self._idle.put(connection)
+            answer = question(reading)
+        except TryAgain:
+            reading.close()
+            raise
+        except BaseException:
+            self._idle.put(reading)
+            raise
+        self._idle.put(reading)
+        return answer
 
 
-@contextmanager
-def _snapshot(connection: apsw.Connection) -> Iterator[None]:
-    """Everything inside sees the same state."""
-    connection.execute("BEGIN")
-    try:
-        yield
-    finally:
-        connection.execute("COMMIT")
+def _counts(reading: Reading) -> dict[str, int]:
+    with reading.snapshot():
+        counts = {name: int(reading.sql.value(query)) for name, query in COUNTS.items()}
+        return counts | {"requests": reading.calls()}
 
 
-def _rows(connection: apsw.Connection, sql: str, values: tuple[Any, ...]) -> Iterator[dict[str, Any]]:
-    cursor = connection.execute(sql, values)
-    columns: list[str] = []
-    for row in cursor:
-        columns = columns or [name for name, _ in cursor.get_description()]
-        found = dict(zip(columns, row, strict=True))
-        found.update({name: found.pop(f"{name}_word") for name in NAMED})
-        yield found
+def _bills(sql: Sql, ids: list[int]) -> list[dict[str, Any]]:
+    """Those of these waybills that there are, newest first."""
+    if not ids:
+        return []
+    values = {f"id{place}": number for place, number in enumerate(ids)}
+    wanted = ", ".join(f":{name}" for name in values)
+    rows = sql.rows(f"{SELECT} WHERE c.id IN ({wanted}) ORDER BY c.id DESC", values)
+    return [waybill_json(dict(zip(SHOWN, row, strict=True))) for row in rows]

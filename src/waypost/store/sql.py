@@ -7,7 +7,7 @@ statements for each engine.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from types import MappingProxyType
 from typing import Any, Final, Protocol
@@ -17,8 +17,24 @@ Row = tuple[Any, ...]
 NOTHING: Final[Values] = MappingProxyType({})
 
 
+class EngineTrouble(Exception):
+    """The engine failed, not what was asked of it. As it stands: nothing more can be written."""
+
+
+class TryAgain(EngineTrouble):
+    """Nothing of the transaction was written, and the same may work soon: the disk is full, the connection is lost."""
+
+
+class OutcomeUnknown(EngineTrouble):
+    """It failed in the middle of a commit: nobody knows whether it is written until the data is read anew."""
+
+
+class Unstorable(Exception):
+    """A table does not take these values. Nothing more can be done in this savepoint."""
+
+
 class Sql(Protocol):
-    """One connection to the data, whichever engine holds it."""
+    """One connection to the data, whichever engine holds it. Raises Unstorable and EngineTrouble."""
 
     def rows(self, statement: str, values: Values = NOTHING) -> list[Row]:
         """Every row of the answer."""
@@ -32,5 +48,8 @@ class Sql(Protocol):
     def run(self, statement: str, values: Values = NOTHING) -> int:
         """Do it, and say how many rows it changed."""
 
+    def insert(self, table: str, columns: Sequence[str], rows: Sequence[Sequence[Any]], conflict: str = "") -> None:
+        """Many rows in few statements. `conflict` is what follows `ON CONFLICT`: `(key) DO UPDATE SET …`."""
+
     def savepoint(self) -> AbstractContextManager[None]:
-        """What is done inside is undone when it raises. May be nested."""
+        """What is done inside is undone when it raises. May be nested. Outside of a transaction it is one."""

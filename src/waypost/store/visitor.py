@@ -11,8 +11,12 @@ from pathlib import Path
 from typing import Any, Final
 
 from waypost.domain.problems import Problem
-from waypost.store.books import DataError
+from waypost.store.batch import Batch, Order
+from waypost.store.books import DataError, Retention
 from waypost.store.clock import unix_ms
+from waypost.store.engine import Scribe
+from waypost.store.engines import engine_of
+from waypost.store.folder_lock import FolderLock
 from waypost.store.frames import (
     Hello,
     Refused,
@@ -25,8 +29,6 @@ from waypost.store.frames import (
     unpacked_value,
 )
 from waypost.store.socket_file import connected_socket
-from waypost.store.sqlite.folder import FolderLock, open_writer
-from waypost.store.sqlite.scribe import Batch, Order, Scribe
 
 Run = Callable[[str, dict[str, Any]], Any]
 """`run(command, args)`: as `Books.run`, blocking. Raises Problem."""
@@ -55,11 +57,11 @@ def visit(folder: Path, wait_seconds_max: float = WAIT_SECONDS_MAX) -> Iterator[
             lock.take(0)
         time.sleep(0.02)
     try:
-        connection = open_writer(folder, lock)
+        scribe, _ = engine_of(folder).open_writer(Retention(), unix_ms)
         try:
-            yield _Clerk(Scribe(connection, unix_ms)).run
+            yield _Clerk(scribe).run
         finally:
-            connection.close()
+            scribe.close()
     finally:
         lock.release()
 

@@ -5,10 +5,12 @@ import random
 from power_cut import cuttable_disk
 from sample_bills import START_MS, Bills
 
+from waypost.store.batch import Batch
 from waypost.store.books import Retention
+from waypost.store.folder_lock import FolderLock
 from waypost.store.sqlite.chores import Chores, Pace
-from waypost.store.sqlite.folder import FolderLock, open_reader, open_writer
-from waypost.store.sqlite.scribe import Batch, Scribe
+from waypost.store.sqlite.folder import open_reader, open_writer
+from waypost.store.sqlite.scribe import Scribe
 
 
 def lost_after_cuts(folder, tmp_path, rounds, synchronous):

@@ -5,13 +5,16 @@ import apsw
 import pytest
 from sample_bills import START_MS, Bills
 
+from waypost.store.batch import Batch
 from waypost.store.books import Retention
+from waypost.store.commands import run_command
+from waypost.store.desk import Desk
+from waypost.store.identities import tokens
 from waypost.store.sqlite.chores import DAY_MS, DELETE_ROWS, Chores, Pace
-from waypost.store.sqlite.commands import Desk, run_command
-from waypost.store.sqlite.identities import tokens
 from waypost.store.sqlite.log_file import PAGE_BYTES
-from waypost.store.sqlite.scribe import Batch, Scribe
+from waypost.store.sqlite.scribe import Scribe
 from waypost.store.sqlite.segments import BEHIND_CALLS, SEGMENT_CALLS
+from waypost.store.sqlite.sql import SqliteSql
 
 
 class Clock:
@@ -83,15 +86,15 @@ def test_without_a_limit_everything_stays(scribe, connection, clock, bills):
 
 
 def test_a_tokens_last_use_is_written_once_a_minute_at_most(scribe, connection, clock, bills):
-    run_command(Desk(connection, 1), "user.create", {"name": "ada"})
+    run_command(Desk(SqliteSql(connection), 1), "user.create", {"name": "ada"})
     token = {"user": "ada", "name": "laptop", "kind": "write", "digest": b"d" * 32, "last4": ""}
-    run_command(Desk(connection, 1), "token.create", token)
+    run_command(Desk(SqliteSql(connection), 1), "token.create", token)
     chores = Chores(scribe, Retention(), clock, Pace(used_seconds=0.0))
 
     def used_after(bills):
         write(scribe, bills)
         do_all(chores)
-        return tokens(connection)[0].last_used_at
+        return tokens(SqliteSql(connection))[0].last_used_at
 
     first = bills.some(1)
     assert used_after(first) == first[0].at_ms
@@ -99,7 +102,7 @@ def test_a_tokens_last_use_is_written_once_a_minute_at_most(scribe, connection, 
     assert used_after(Bills(START_MS + 61_000).some(1)) == START_MS + 61_000
     write(scribe, Bills(START_MS + 62_000).some(1))
     chores.finish()
-    assert tokens(connection)[0].last_used_at == START_MS + 62_000, "the end forgets nothing"
+    assert tokens(SqliteSql(connection))[0].last_used_at == START_MS + 62_000, "the end forgets nothing"
 
 
 def test_the_log_is_emptied_when_it_is_long_or_nothing_happens(scribe, connection, clock, bills):

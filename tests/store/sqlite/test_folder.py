@@ -7,7 +7,8 @@ import apsw
 import pytest
 
 from waypost.store.books import DataError
-from waypost.store.sqlite.folder import DATABASE, FolderLock, mended, open_reader, open_writer, refuse_unmended
+from waypost.store.folder_lock import FolderLock
+from waypost.store.sqlite.folder import DATABASE, mended, open_reader, open_writer, refuse_unmended
 
 
 @pytest.mark.parametrize("version", ["3.51.3", "3.52.0", "3.54.1", "4.0.0", "3.50.7", "3.50.12", "3.44.6"])
@@ -112,7 +113,7 @@ def test_a_second_owner_is_told_who_holds_the_folder(connection, folder):
 
 def test_a_dead_owners_lock_is_free(folder):
     script = (
-        "import os, sys, pathlib; from waypost.store.sqlite.folder import FolderLock\n"
+        "import os, sys, pathlib; from waypost.store.folder_lock import FolderLock\n"
         "FolderLock(pathlib.Path(sys.argv[1])).take(); os.kill(os.getpid(), 9)"
     )
     dead = subprocess.run([sys.executable, "-c", script, str(folder)], check=False)

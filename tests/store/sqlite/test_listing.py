@@ -12,10 +12,12 @@ from sample_bills import START_MS, Bills, sample_caller, sample_request
 
 from waypost.domain.requests import first_number_at, request_id
 from waypost.domain.waybill import Outcome
+from waypost.store.batch import Batch, Order
 from waypost.store.books import Filters
-from waypost.store.sqlite.folder import FolderLock, open_reader, open_writer
+from waypost.store.folder_lock import FolderLock
+from waypost.store.sqlite.folder import open_reader, open_writer
 from waypost.store.sqlite.listing import newest, wanted
-from waypost.store.sqlite.scribe import Batch, Order, Scribe
+from waypost.store.sqlite.scribe import Scribe
 from waypost.store.sqlite.segments import BEHIND_CALLS, SEGMENT_CALLS
 
 MODELS, PROVIDERS, SESSIONS = ("a/b", "c/d", "e/f"), ("alpha", "beta"), (None, "s1", "s2")

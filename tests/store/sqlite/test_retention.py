@@ -2,10 +2,11 @@ import pytest
 from sample_bills import START_MS, sample_request
 
 from waypost.domain.requests import first_number_at
+from waypost.store.batch import Batch
 from waypost.store.rows import NAMED
 from waypost.store.sqlite.many_rows import ManyRows
 from waypost.store.sqlite.retention import CHANGES_KEPT, delete_old_notes, delete_oldest
-from waypost.store.sqlite.scribe import Batch, Scribe
+from waypost.store.sqlite.scribe import Scribe
 from waypost.store.sqlite.segments import BEHIND_CALLS, SEGMENT_CALLS
 
 

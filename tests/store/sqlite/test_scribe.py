@@ -4,11 +4,14 @@ from failing_disk import failing_disk
 from sample_bills import START_MS, Bills, sample_request
 
 from waypost.domain.problems import Refusal
+from waypost.store.batch import Batch, Order, Sheet
 from waypost.store.books import STRANGERS_MAX
+from waypost.store.folder_lock import FolderLock
+from waypost.store.identities import tokens
 from waypost.store.rows import COLUMNS, RowMaker, stranger_row
-from waypost.store.sqlite.folder import FolderLock, open_writer
-from waypost.store.sqlite.identities import tokens
-from waypost.store.sqlite.scribe import Batch, Order, OutcomeUnknown, Scribe, Sheet
+from waypost.store.sql import OutcomeUnknown, TryAgain
+from waypost.store.sqlite.folder import open_writer
+from waypost.store.sqlite.scribe import Scribe
 
 CREATE = Order("user.create", {"name": "ada"}, None)
 
@@ -118,7 +121,7 @@ def test_the_ring_goes_on_where_it_was_after_a_restart(scribe, connection, bills
 def test_who_was_seen_is_remembered_by_token(scribe, bills):
     bill = write(scribe, batch_of(bills.some(2))).bills[-1][0]
     assert scribe.used == {1: bill.id}
-    assert tokens(scribe.connection) == []
+    assert tokens(scribe.sql) == []
 
 
 def test_a_row_is_narrow(scribe, connection, bills):
@@ -136,7 +139,7 @@ def test_a_full_disk_undoes_the_batch_and_the_same_batch_is_written_later(scribe
     batch = batch_of(bills.some(200, reply_body=bytes(900)))
     scribe.prepare(batch)
     connection.pragma("max_page_count", connection.pragma("page_count") + 3)
-    with pytest.raises(apsw.FullError):
+    with pytest.raises(TryAgain):
         scribe.write(batch)
     scribe.roll_back()
     assert ids(connection) == []

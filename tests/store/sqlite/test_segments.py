@@ -4,8 +4,9 @@ import pytest
 from many_calls import fill
 from sample_bills import START_MS, Bills
 
+from waypost.store.batch import Batch
 from waypost.store.sqlite.postings import descending, field_of, unpack
-from waypost.store.sqlite.scribe import Batch, Scribe
+from waypost.store.sqlite.scribe import Scribe
 from waypost.store.sqlite.segments import BEHIND_CALLS, LATE_MAX, SEGMENT_CALLS, Segments
 
 

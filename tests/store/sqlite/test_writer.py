@@ -6,9 +6,12 @@ import pytest
 from failing_disk import failing_disk
 from sample_bills import START_MS
 
-from waypost.store.books import StoreSettings
-from waypost.store.sqlite.folder import FolderLock, open_reader, open_writer
-from waypost.store.sqlite.scribe import Order, OutcomeUnknown
+from waypost.store.batch import Order
+from waypost.store.books import Retention, StoreSettings
+from waypost.store.folder_lock import FolderLock
+from waypost.store.sql import OutcomeUnknown
+from waypost.store.sqlite.engine import SqliteEngine
+from waypost.store.sqlite.folder import open_reader
 from waypost.store.sqlite.writer import Hooks, Writer
 
 
@@ -18,12 +21,13 @@ class Desk:
     def __init__(self, folder, **settings) -> None:
         self.lock = FolderLock(folder)
         self.lock.take()
-        self.connection = open_writer(folder, self.lock)
         self.batches, self.news, self.fatal, self.troubles = [], [], [], []
         self.something = threading.Condition()
         hooks = Hooks(self.note(self.batches), self.note(self.news), self.note(self.fatal), self.note(self.troubles))
         settings = {"retry_seconds_max": 0.3, "poll_seconds": 0.05} | settings
-        self.writer = Writer(self.connection, StoreSettings(folder, **settings), lambda: START_MS, hooks)
+        writing = SqliteEngine(folder).open_writer(Retention(), lambda: START_MS)
+        self.connection = writing.scribe.connection
+        self.writer = Writer(*writing, StoreSettings(folder, **settings), hooks)
 
     def note(self, where):
         def said(what) -> None:

@@ -1,4 +1,4 @@
-"""Opens the data folder: one write connection behind a lock, read connections that cannot write.
+"""Opens the data folder's file: one write connection behind the folder's lock, read connections that cannot write.
 
 SQLite comes with apsw, because the one in Python 3.11-3.13 (3.40.1) is inside the WAL-reset bug that can lose
 acknowledged commits (https://sqlite.org/wal.html, mended in 3.51.3, 3.50.7 and 3.44.6).
@@ -6,19 +6,16 @@ acknowledged commits (https://sqlite.org/wal.html, mended in 3.51.3, 3.50.7 and 
 
 from __future__ import annotations
 
-import fcntl
 import os
-import time
 from pathlib import Path
 
 import apsw
 
 from waypost.store.books import DataError
+from waypost.store.folder_lock import FolderLock
 from waypost.store.sqlite.migrate import migrate, refuse_other_version
 
 DATABASE = "waypost.db"
-LOCK = "owner.lock"
-LOCK_WAIT_SECONDS_MAX = 2.0
 BUSY_MS_MAX = 1_000
 CACHE_KIB = 16_384
 
@@ -40,64 +37,14 @@ def refuse_unmended(version: str) -> None:
         )
 
 
-class FolderLock:
-    """Held by the one process that may write to a data folder; the kernel drops it when that process dies."""
-
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-        self._file = _open_lock_file(folder)
-
-    def take(self, wait_seconds_max: float = LOCK_WAIT_SECONDS_MAX) -> None:
-        """Take the lock, waiting for short visits of the command line to end. Raises DataError naming the holder."""
-        deadline = time.monotonic() + wait_seconds_max
-        while not self.try_take():
-            if time.monotonic() > deadline:
-                holder = os.pread(self._file, 32, 0).decode(errors="replace").strip() or "unknown"
-                self.release()
-                raise DataError(
-                    f"The data folder {self._folder} is in use by another Waypost (pid {holder}).",
-                    f"Stop it (kill {holder}), or name another folder with --data.",
-                )
-            time.sleep(0.02)
-
-    def try_take(self) -> bool:
-        """Take the lock if nobody holds it."""
-        try:
-            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return False
-        os.ftruncate(self._file, 0)
-        os.pwrite(self._file, f"{os.getpid()}\n".encode(), 0)
-        return True
-
-    def release(self) -> None:
-        """Let others in."""
-        if self._file >= 0:
-            os.close(self._file)
-            self._file = -1
-
-
-def _open_lock_file(folder: Path) -> int:
-    try:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        return os.open(folder / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    except OSError as error:
-        raise DataError(
-            f"The data folder {folder} cannot be written: {error.strerror}.",
-            "Give this user write access to it, or name another folder with --data.",
-        ) from None
-
-
 def open_writer(folder: Path, lock: FolderLock) -> apsw.Connection:
     """The one write connection, its data brought to this version. Lets the lock go where that fails."""
-    try:
-        return _open_writer(folder)
-    except DataError:
-        lock.release()
-        raise
+    with lock.kept():
+        return open_locked(folder)
 
 
-def _open_writer(folder: Path) -> apsw.Connection:
+def open_locked(folder: Path) -> apsw.Connection:
+    """The one write connection of a folder whose lock the caller holds, its data brought to this version."""
     refuse_unmended(apsw.sqlite_lib_version())
     path = folder / DATABASE
     try:

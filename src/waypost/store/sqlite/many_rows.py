@@ -11,12 +11,13 @@ SIZES: Final = (64, 16, 4, 1)
 
 
 class ManyRows:
-    """An INSERT prepared for a few numbers of rows. `table` and `columns` are constants of ours."""
+    """An INSERT prepared for a few numbers of rows. `table`, `columns` and `conflict` are constants of ours."""
 
-    def __init__(self, verb: str, table: str, columns: Sequence[str]) -> None:
+    def __init__(self, verb: str, table: str, columns: Sequence[str], conflict: str = "") -> None:
         row = f"({', '.join('?' * len(columns))})"
         head = f"{verb} INTO {table} ({', '.join(columns)}) VALUES "
-        self._statements = [(size, head + ", ".join([row] * size)) for size in SIZES]
+        tail = f" ON CONFLICT {conflict}" if conflict else ""
+        self._statements = [(size, head + ", ".join([row] * size) + tail) for size in SIZES]
 
     def write(self, connection: apsw.Connection, rows: Sequence[Sequence[Any]]) -> None:
         """Write all rows, in as few statements as possible."""

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Final
 
 import apsw
 
-from waypost.store.sql import NOTHING, Row, Values
+from waypost.store.sql import NOTHING, EngineTrouble, Row, TryAgain, Unstorable, Values
+from waypost.store.sqlite.many_rows import ManyRows
+
+AGAIN: Final = (apsw.FullError, apsw.BusyError, apsw.IOError)
 
 
 class SqliteSql:
@@ -18,7 +21,8 @@ class SqliteSql:
         self.connection = connection
 
     def rows(self, statement: str, values: Values = NOTHING) -> list[Row]:
-        return list(self.connection.execute(statement, values))
+        with translated():
+            return list(self.connection.execute(statement, values))
 
     def row(self, statement: str, values: Values = NOTHING) -> Row | None:
         return next(iter(self.rows(statement, values)), None)
@@ -31,7 +35,24 @@ class SqliteSql:
         self.rows(statement, values)
         return self.connection.changes()
 
+    def insert(self, table: str, columns: Sequence[str], rows: Sequence[Sequence[Any]], conflict: str = "") -> None:
+        with translated():
+            ManyRows("INSERT", table, columns, conflict).write(self.connection, rows)
+
     @contextmanager
     def savepoint(self) -> Iterator[None]:
-        with self.connection:
+        with translated(), self.connection:
             yield
+
+
+@contextmanager
+def translated() -> Iterator[None]:
+    """SQLite's errors as the store's."""
+    try:
+        yield
+    except apsw.ConstraintError as error:
+        raise Unstorable(str(error)) from error
+    except AGAIN as error:
+        raise TryAgain(str(error)) from error
+    except apsw.Error as error:
+        raise EngineTrouble(f"{type(error).__name__}: {error}") from error

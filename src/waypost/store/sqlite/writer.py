@@ -15,12 +15,11 @@ from contextlib import suppress
 from queue import Empty, SimpleQueue
 from typing import Any, Final, NamedTuple, TypeVar
 
-import apsw
-
 from waypost.domain.waybill import Waybill
+from waypost.store.batch import Batch, Order, Sheet
 from waypost.store.books import STRANGERS_MAX, Change, Retention, StoreSettings, ledger_unavailable
-from waypost.store.sqlite.chores import Chores
-from waypost.store.sqlite.scribe import Batch, Order, Scribe, Sheet
+from waypost.store.engine import Chores, Scribe
+from waypost.store.sql import TryAgain
 
 log = logging.getLogger("waypost.store")
 BATCH_MAX: Final = 256
@@ -37,8 +36,6 @@ GATHER_ROUNDS_MAX: Final = 3
 NAPS_MAX: Final = 20
 """After a busy batch the thread looks again by itself for this many naps, so that nobody has to wake it: being woken
 costs the event loop a system call and, on one core, a switch in the middle of its work."""
-REFUSED: Final = (apsw.FullError, apsw.BusyError, apsw.IOError)
-"""The disk refuses a write for now."""
 Item = TypeVar("Item")
 
 
@@ -57,13 +54,11 @@ class Hooks(NamedTuple):
 class Writer:
     """Owns the write connection from its first transaction to its close."""
 
-    def __init__(
-        self, connection: apsw.Connection, settings: StoreSettings, clock_ms: Callable[[], int], hooks: Hooks
-    ) -> None:
+    def __init__(self, scribe: Scribe, chores: Chores, settings: StoreSettings, hooks: Hooks) -> None:
         self._settings = settings
         self._hooks = hooks
-        self._scribe = Scribe(connection, clock_ms)
-        self._chores = Chores(self._scribe, settings.retention, clock_ms)
+        self._scribe = scribe
+        self._chores = chores
         self.bills: deque[tuple[Waybill, Any]] = deque()
         self.sheets: deque[Sheet] = deque()
         self.orders: deque[Order] = deque()
@@ -120,7 +115,7 @@ class Writer:
             while self._waiting() or not self._stopping:
                 self._turn()
             self._chores.finish()
-            self._scribe.connection.close()
+            self._scribe.close()
         except Exception as error:
             log.exception("the data folder can no longer be written")
             self._hooks.fatal(error)
@@ -178,7 +173,7 @@ class Writer:
                 self._scribe.write(batch)
                 self._well()
                 break
-            except REFUSED as error:
+            except TryAgain as error:
                 self._scribe.roll_back()
                 tried_seconds = time.monotonic() - began
                 if self._failing or tried_seconds >= self._settings.retry_seconds_max:
@@ -206,7 +201,7 @@ class Writer:
         self._tried_at = time.monotonic()
         try:
             self._scribe.try_disk()
-        except REFUSED as error:
+        except TryAgain as error:
             self._scribe.roll_back()
             self._tell_trouble(str(error))
         else:

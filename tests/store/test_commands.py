@@ -3,16 +3,17 @@ import pytest
 from waypost.domain.callers import Grant, Limits
 from waypost.domain.endpoints import Preferences
 from waypost.domain.problems import Refusal
-from waypost.store.sqlite.commands import Desk, run_command
-from waypost.store.sqlite.identities import changes_since, last_seq, tokens, users
+from waypost.store.commands import run_command
+from waypost.store.desk import Desk
+from waypost.store.identities import changes_since, last_seq, tokens, users
 
 NOW = 1_790_000_000_000
 
 
 @pytest.fixture
-def do(connection):
+def do(sql):
     def run(command: str, /, **args):
-        return run_command(Desk(connection, NOW), command, args)
+        return run_command(Desk(sql, NOW), command, args)
 
     return run
 
@@ -24,7 +25,7 @@ def mint(do, **args):
     )
 
 
-def test_a_user_is_made_changed_and_listed(do, connection):
+def test_a_user_is_made_changed_and_listed(do, sql):
     made = do("user.create", name="ada", fullname="Ada L.", operator=True)
     assert (made.name, made.fullname, made.operator, made.created_at) == ("ada", "Ada L.", True, NOW)
     wants = Preferences("cheapest", ("alpha",), frozenset({"beta"}), preferred_only=True)
@@ -36,7 +37,7 @@ def test_a_user_is_made_changed_and_listed(do, connection):
         wants,
     )
     assert do("user.update", name="ada", operator=False).operator is False
-    assert users(connection) == [do("user.update", name="ada")]
+    assert users(sql) == [do("user.update", name="ada")]
 
 
 @pytest.mark.parametrize("name", ["", "Ada", "-ada", "a" * 65, "ada lovelace", "ada/1", "ädä", "ada\n"])
@@ -57,7 +58,7 @@ def test_texts_have_an_end(do):
         do("user.create", name="ada", fullname="x" * 201)
 
 
-def test_a_token_keeps_everything_it_was_made_with(do, connection):
+def test_a_token_keeps_everything_it_was_made_with(do, sql):
     do("user.create", name="ada")
     made = mint(
         do,
@@ -69,7 +70,7 @@ def test_a_token_keeps_everything_it_was_made_with(do, connection):
         providers=frozenset({"alpha"}),
         limits=Limits(10, 1000, 2),
     )
-    assert tokens(connection) == [made]
+    assert tokens(sql) == [made]
     assert (made.expires_at, made.limits, made.models) == (NOW + 1, Limits(10, 1000, 2), frozenset({"acme/one"}))
     assert made.grants[0].permissions == frozenset({"inference.serverless.write"})
 
@@ -89,14 +90,14 @@ def test_a_live_tokens_name_is_taken_and_a_revoked_ones_is_free(do):
     assert mint(do, digest=b"e" * 32).id != first.id
 
 
-def test_revoking_twice_is_revoking_once(do, connection):
+def test_revoking_twice_is_revoking_once(do, sql):
     do("user.create", name="ada")
     token = mint(do)
     once = do("token.revoke", id=token.id)
-    seq = last_seq(connection)
+    seq = last_seq(sql)
     assert do("token.revoke", id=token.id) == once
     assert once.revoked_at == NOW
-    assert last_seq(connection) == seq
+    assert last_seq(sql) == seq
 
 
 @pytest.mark.parametrize(
@@ -110,33 +111,33 @@ def test_a_token_that_makes_no_sense_is_refused(do, args, param):
     assert (caught.value.code, caught.value.param) == ("invalid_request", param)
 
 
-def test_the_last_use_only_moves_forward_and_is_no_change(do, connection):
+def test_the_last_use_only_moves_forward_and_is_no_change(do, sql):
     do("user.create", name="ada")
     token = mint(do)
-    seq = last_seq(connection)
+    seq = last_seq(sql)
     for used_at in (50, 40):
         do("token.used", uses={token.id: used_at})
-    assert tokens(connection)[0].last_used_at == 50
-    assert last_seq(connection) == seq
+    assert tokens(sql)[0].last_used_at == 50
+    assert last_seq(sql) == seq
 
 
-def test_every_change_has_its_row_with_the_state_after_it(do, connection):
+def test_every_change_has_its_row_with_the_state_after_it(do, sql):
     do("user.create", name="ada")
     token = mint(do)
     revoked = do("token.revoke", id=token.id)
-    changes = changes_since(connection, 0)
+    changes = changes_since(sql, 0)
     assert [(change.subject, change.id) for change in changes] == [("user", 1), ("token", 1), ("token", 1)]
     assert changes[-1].value == revoked
-    assert changes_since(connection, 2) == changes[2:]
+    assert changes_since(sql, 2) == changes[2:]
 
 
-def test_a_command_that_fails_leaves_nothing_behind(do, connection):
+def test_a_command_that_fails_leaves_nothing_behind(do, sql):
     do("user.create", name="ada")
     mint(do)
-    before = (users(connection), tokens(connection), last_seq(connection))
+    before = (users(sql), tokens(sql), last_seq(sql))
     with pytest.raises(Refusal):
         mint(do, name="other")  # the same digest
-    assert (users(connection), tokens(connection), last_seq(connection)) == before
+    assert (users(sql), tokens(sql), last_seq(sql)) == before
 
 
 @pytest.mark.parametrize(

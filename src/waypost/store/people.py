@@ -1,23 +1,16 @@
-"""The write commands, one function each, listed in one table.
-
-Each runs inside a savepoint of its batch's transaction.
-"""
+"""Users and tokens: the commands that make, change and revoke them."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
-from typing import Any, Final, NamedTuple
+from typing import Final
 
-import apsw
 import msgspec
 
 from waypost.domain.callers import KINDS, Grant, Limits, Token, User
 from waypost.domain.endpoints import Preferences
-from waypost.domain.problems import Refusal
-from waypost.domain.pulse import PulseDelta
-from waypost.store.sqlite.identities import Rights, preferences_text, rights_text, token_by, user_by
-from waypost.store.sqlite.readings_table import save_readings
+from waypost.store.desk import Command, Commands, Desk, invalid
+from waypost.store.identities import Rights, preferences_text, rights_text, token_by, user_named
 
 NAME: Final = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
 TOKEN_NAME_LENGTH_MAX: Final = 64
@@ -62,39 +55,6 @@ class UsedArgs(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     uses: dict[int, int]
 
 
-class PulseArgs(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Arguments of pulse.save."""
-
-    readings: list[PulseDelta]
-
-
-class Desk:
-    """What a command works with: the write connection, the time, and the list of what it changed."""
-
-    def __init__(self, connection: apsw.Connection, now_ms: int) -> None:
-        self.connection = connection
-        self.now_ms = now_ms
-
-    def changed(self, subject: str, number: int) -> None:
-        """Write the change's row, in the transaction that makes the change."""
-        self.connection.execute(
-            "INSERT INTO changes (at_ms, subject, subject_id) VALUES (?, ?, ?)", (self.now_ms, subject, number)
-        )
-
-    def user(self, name: str) -> User:
-        """The user of that name, or a refusal."""
-        number = self.connection.execute("SELECT id FROM users WHERE name = ?", (name,)).get
-        found = None if number is None else user_by(self.connection, number)
-        if found is None:
-            raise invalid("user", f"There is no user named {name!r}.", fix="List them with `waypost users`.")
-        return found
-
-
-def invalid(param: str, message: str, *, why: str = "", fix: str = "") -> Refusal:
-    """The refusal of a command's argument."""
-    return Refusal("invalid_request", message, why=why, fix=fix, param=param)
-
-
 def create_user(desk: Desk, args: UserArgs) -> User:
     """A new user; names are unique."""
     if not NAME.fullmatch(args.name):
@@ -104,29 +64,29 @@ def create_user(desk: Desk, args: UserArgs) -> User:
             fix="Use 1 to 64 of a-z, 0-9, '-', '_' and '.', beginning with a letter or digit.",
         )
     _check_texts(args)
-    if desk.connection.execute("SELECT 1 FROM users WHERE name = ?", (args.name,)).get:
+    if user_named(desk.sql, args.name) is not None:
         raise invalid("name", f"There is already a user named {args.name!r}.", fix="Choose another name.")
-    number = desk.connection.execute(
-        "INSERT INTO users (name, fullname, email, operator, created_at, preferences) VALUES (?, ?, ?, ?, ?, ?)"
-        " RETURNING id",
-        (
-            args.name,
-            args.fullname or "",
-            args.email or "",
-            int(args.operator or False),
-            desk.now_ms,
-            preferences_text(args.preferences or Preferences()),
-        ),
-    ).get
+    number = desk.sql.value(
+        "INSERT INTO users (name, fullname, email, operator, created_at, preferences)"
+        " VALUES (:name, :fullname, :email, :operator, :now, :preferences) RETURNING id",
+        {
+            "name": args.name,
+            "fullname": args.fullname or "",
+            "email": args.email or "",
+            "operator": int(args.operator or False),
+            "now": desk.now_ms,
+            "preferences": preferences_text(args.preferences or Preferences()),
+        },
+    )
     desk.changed("user", number)
-    return desk.user(args.name)
+    return user_of_name(desk, args.name)
 
 
 def update_user(desk: Desk, args: UserArgs) -> User:
     """Change what is given of a user."""
-    number = desk.user(args.name).id
+    number = user_of_name(desk, args.name).id
     _check_texts(args)
-    desk.connection.execute(
+    desk.sql.run(
         "UPDATE users SET fullname = coalesce(:fullname, fullname), email = coalesce(:email, email),"
         " operator = coalesce(:operator, operator), preferences = coalesce(:preferences, preferences) WHERE id = :id",
         {
@@ -138,30 +98,39 @@ def update_user(desk: Desk, args: UserArgs) -> User:
         },
     )
     desk.changed("user", number)
-    return desk.user(args.name)
+    return user_of_name(desk, args.name)
 
 
 def create_token(desk: Desk, args: TokenArgs) -> Token:
     """A new token; a user's live tokens have different names."""
-    user = desk.user(args.user)
+    user = user_of_name(desk, args.user)
     name = args.name.strip()
     if not 0 < len(name) <= TOKEN_NAME_LENGTH_MAX or not name.isprintable():
         raise invalid("name", "A token's name is 1 to 64 printable characters.", fix="Choose a shorter, plain name.")
     if args.kind not in KINDS:
         raise invalid("kind", f"{args.kind!r} is no kind of token.", fix=f"Use one of {', '.join(KINDS)}.")
-    taken = "SELECT 1 FROM tokens WHERE user_id = ? AND name = ? AND revoked_at IS NULL"
-    if desk.connection.execute(taken, (user.id, name)).get:
+    taken = "SELECT 1 FROM tokens WHERE user_id = :user AND name = :name AND revoked_at IS NULL"
+    if desk.sql.value(taken, {"user": user.id, "name": name}):
         raise invalid(
             "name",
             f"User {user.name!r} already has a token named {name!r}.",
             fix="Choose another name, or revoke that token first.",
         )
     rights = Rights(args.permissions, args.grants, args.models, args.providers, args.limits)
-    number = desk.connection.execute(
+    number = desk.sql.value(
         "INSERT INTO tokens (digest, user_id, name, kind, last4, created_at, expires_at, rights)"
-        " VALUES (?, ?, ?, ?, ?, ?, ?, ?) RETURNING id",
-        (args.digest, user.id, name, args.kind, args.last4, desk.now_ms, args.expires_at, rights_text(rights)),
-    ).get
+        " VALUES (:digest, :user, :name, :kind, :last4, :now, :expires_at, :rights) RETURNING id",
+        {
+            "digest": args.digest,
+            "user": user.id,
+            "name": name,
+            "kind": args.kind,
+            "last4": args.last4,
+            "now": desk.now_ms,
+            "expires_at": args.expires_at,
+            "rights": rights_text(rights),
+        },
+    )
     desk.changed("token", number)
     return _token(desk, number)
 
@@ -171,7 +140,7 @@ def revoke_token(desk: Desk, args: RevokeArgs) -> Token:
     token = _token(desk, args.id)
     if token.revoked_at is not None:
         return token
-    desk.connection.execute("UPDATE tokens SET revoked_at = ? WHERE id = ?", (desk.now_ms, args.id))
+    desk.sql.run("UPDATE tokens SET revoked_at = :now WHERE id = :id", {"now": desk.now_ms, "id": args.id})
     desk.changed("token", args.id)
     return _token(desk, args.id)
 
@@ -179,19 +148,22 @@ def revoke_token(desk: Desk, args: RevokeArgs) -> Token:
 def note_used(desk: Desk, args: UsedArgs) -> None:
     """Remember when tokens were last used. No change row: nobody decides by it."""
     for number, used_at in args.uses.items():
-        desk.connection.execute(
+        desk.sql.run(
             "UPDATE tokens SET last_used_at = :at WHERE id = :id AND coalesce(last_used_at, 0) < :at",
             {"at": used_at, "id": number},
         )
 
 
-def save_pulse(desk: Desk, args: PulseArgs) -> None:
-    """Keep endpoint readings for the next start."""
-    save_readings(desk.connection, args.readings, desk.now_ms)
+def user_of_name(desk: Desk, name: str) -> User:
+    """The user of that name, or a refusal."""
+    found = user_named(desk.sql, name)
+    if found is None:
+        raise invalid("user", f"There is no user named {name!r}.", fix="List them with `waypost users`.")
+    return found
 
 
 def _token(desk: Desk, number: int) -> Token:
-    found = token_by(desk.connection, number)
+    found = token_by(desk.sql, number)
     if found is None:
         raise invalid("id", f"There is no token {number}.", fix="List them with `waypost tokens`.")
     return found
@@ -203,34 +175,10 @@ def _check_texts(args: UserArgs) -> None:
             raise invalid(field, f"{field} is longer than {length_max} characters.", fix="Shorten it.")
 
 
-class Command(NamedTuple):
-    """A command's arguments, and the function that does it."""
-
-    args: type[Any]
-    run: Callable[[Desk, Any], Any]
-
-
-COMMANDS: Final = {
+COMMANDS: Final[Commands] = {
     "user.create": Command(UserArgs, create_user),
     "user.update": Command(UserArgs, update_user),
     "token.create": Command(TokenArgs, create_token),
     "token.revoke": Command(RevokeArgs, revoke_token),
     "token.used": Command(UsedArgs, note_used),
-    "pulse.save": Command(PulseArgs, save_pulse),
 }
-
-
-def run_command(desk: Desk, name: str, args: dict[str, Any]) -> Any:
-    """Run a command in a savepoint, so that its failure undoes only itself. Raises Problem."""
-    command = COMMANDS.get(name)
-    if command is None:
-        raise invalid("command", f"There is no command {name!r}.", fix=f"Known: {', '.join(COMMANDS)}.")
-    try:
-        parsed = msgspec.convert(args, command.args, strict=True, from_attributes=True)
-    except msgspec.ValidationError as error:
-        raise invalid("args", f"The arguments of {name} do not fit.", why=str(error)) from None
-    try:
-        with desk.connection:
-            return command.run(desk, parsed)
-    except apsw.ConstraintError as error:
-        raise invalid("args", f"The arguments of {name} cannot be stored.", why=str(error)) from None

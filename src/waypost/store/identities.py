@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, Final
 
-import apsw
 import msgspec
 
 from waypost.domain.callers import Grant, Limits, Token, User
 from waypost.domain.endpoints import Preferences
 from waypost.store.books import Change
+from waypost.store.sql import Sql
 
 USERS: Final = "SELECT id, name, fullname, email, operator, created_at, preferences FROM users"
 TOKENS: Final = """
@@ -55,40 +56,49 @@ def token_of(row: tuple[Any, ...]) -> Token:
     return Token(*values)
 
 
-def users(connection: apsw.Connection) -> list[User]:
+def users(sql: Sql) -> list[User]:
     """Every user, oldest first."""
-    return [user_of(row) for row in connection.execute(USERS + " ORDER BY id")]
+    return [user_of(row) for row in sql.rows(USERS + " ORDER BY id")]
 
 
-def tokens(connection: apsw.Connection) -> list[Token]:
+def tokens(sql: Sql) -> list[Token]:
     """Every token, revoked ones too, oldest first."""
-    return [token_of(row) for row in connection.execute(TOKENS + " ORDER BY id")]
+    return [token_of(row) for row in sql.rows(TOKENS + " ORDER BY id")]
 
 
-def user_by(connection: apsw.Connection, number: int) -> User | None:
+def user_by(sql: Sql, number: int) -> User | None:
     """One user."""
-    row = connection.execute(USERS + " WHERE id = ?", (number,)).fetchone()
+    row = sql.row(USERS + " WHERE id = :id", {"id": number})
     return None if row is None else user_of(row)
 
 
-def token_by(connection: apsw.Connection, number: int) -> Token | None:
+def user_named(sql: Sql, name: str) -> User | None:
+    """The user of that name."""
+    row = sql.row(USERS + " WHERE name = :name", {"name": name})
+    return None if row is None else user_of(row)
+
+
+def token_by(sql: Sql, number: int) -> Token | None:
     """One token."""
-    row = connection.execute(TOKENS + " WHERE id = ?", (number,)).fetchone()
+    row = sql.row(TOKENS + " WHERE id = :id", {"id": number})
     return None if row is None else token_of(row)
 
 
-def changes_since(connection: apsw.Connection, seq: int) -> list[Change]:
+SUBJECTS: Final[dict[str, Callable[[Sql, int], Any]]] = {"user": user_by, "token": token_by}
+"""What changes are about, and how each is read."""
+
+
+def changes_since(sql: Sql, seq: int) -> list[Change]:
     """What changed after `seq`, each with the state it is in now."""
     found = []
-    rows = connection.execute("SELECT seq, at_ms, subject, subject_id FROM changes WHERE seq > ? ORDER BY seq", (seq,))
-    changes: list[Any] = rows.fetchall()
-    for number, at_ms, subject, subject_id in changes:
-        value = user_by(connection, subject_id) if subject == "user" else token_by(connection, subject_id)
+    rows = sql.rows("SELECT seq, at_ms, subject, subject_id FROM changes WHERE seq > :seq ORDER BY seq", {"seq": seq})
+    for number, at_ms, subject, subject_id in rows:
+        value = SUBJECTS[subject](sql, subject_id)
         if value is not None:
             found.append(Change(number, at_ms, subject, subject_id, value))
     return found
 
 
-def last_seq(connection: apsw.Connection) -> int:
+def last_seq(sql: Sql) -> int:
     """The newest change's number."""
-    return int(connection.execute("SELECT coalesce(max(seq), 0) FROM changes").get)
+    return int(sql.value("SELECT coalesce(max(seq), 0) FROM changes"))
