@@ -77,7 +77,7 @@ def fill(connection: apsw.Connection, count: int, seed: int = 1) -> None:
     for start in range(0, count, BATCH):
         with connection:
             batch = [list(next(made).values()) for _ in range(min(BATCH, count - start))]
-            CALLS.write(connection, [names.numbered(row) for row in batch])
+            CALLS.write_values(connection, names.numbered(batch))
         names.keep_fresh()
         if start % (BATCH * 16) == 0:
             connection.wal_checkpoint()

@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import msgspec
 
+from waypost.domain.callers import Caller
+from waypost.domain.chat import ChatRequest
 from waypost.domain.plans import Plan
-from waypost.domain.waybill import Attempt, Outcome, Waybill
+from waypost.domain.waybill import Outcome, Waybill
 
 NAMED: Final = ("payer", "model", "policy", "provider", "code", "session", "price_version")
 """Columns that hold the number of a word in `names`; a word's kind is its place here."""
@@ -36,104 +38,119 @@ Row = Sequence[Any]
 _pack = msgspec.msgpack.Encoder().encode
 
 
+class Known(NamedTuple):
+    """What rows say of a plan."""
+
+    plan: Plan
+    """Held, so that no other plan gets its id."""
+    policy: str
+    flags: int
+    packed: msgspec.Raw
+
+
 class RowMaker:
-    """Makes rows. Keeps the packed form of recent plans, because callers' plans repeat."""
+    """Makes rows. Keeps what they say of recent plans, because callers' plans repeat."""
 
     def __init__(self) -> None:
-        self._plans: dict[int, tuple[Plan, msgspec.Raw]] = {}
+        self._plans: dict[int, Known] = {}
 
     def row(self, bill: Waybill) -> Row:
         """The row of a waybill."""
-        caller, request, usage, first_word = bill.caller, bill.request, bill.usage, bill.first_word_ms
-        payer = bill.payer
+        caller, request, plan, usage, first_word = bill.caller, bill.request, bill.plan, bill.usage, bill.first_word_ms
+        user = token = model = session = policy = packed = None
+        flags = 0
+        if caller is not None:
+            user, token = caller.user.id, caller.token.id
+        if request is not None:
+            model, session = request.model[:NAME_LENGTH_MAX], request.session_tag
+        if plan is not None:
+            _, policy, flags, packed = self._plans.get(id(plan)) or self._look_at(plan)
         return (
             bill.id,
-            caller and caller.user.id,
-            caller and caller.token.id,
-            payer and f"{payer[0]} {payer[1]}",
-            request and request.model[:NAME_LENGTH_MAX],
-            bill.plan and bill.plan.policy,
-            _provider(bill),
+            user,
+            token,
+            _payer(caller, request),
+            model,
+            policy,
+            bill.served_by or _tried_last(bill),
             bill.code,
-            request and request.session_tag and request.session_tag[:NAME_LENGTH_MAX],
+            session and session[:NAME_LENGTH_MAX],
             bill.price_version or None,
             OUTCOMES[bill.outcome],
             bill.status,
-            _flags(bill),
+            flags | _flags(bill),
             *(NO_USAGE if usage is None else usage[:4]),
             bill.hold_nano_usd,
             bill.charge_nano_usd,
             int(bill.gateway_ms * 1000),
             None if first_word is None else int(first_word * 1000),
             int(bill.ms * 1000),
-            self._trail(bill),
+            _trail(bill, packed),
         )
 
-    def _trail(self, bill: Waybill) -> bytes:
-        asked = bill.asked
-        if bill.request is not None and bill.request.model == asked:
-            asked = ""
-        return _pack(
-            (
-                asked,
-                None if bill.plan is None else self._plan(bill.plan),
-                [_attempt(attempt) for attempt in bill.attempts],
-                bill.why,
-                bill.fix,
-                _zipped(bill.request_body),
-                _zipped(bill.reply_body),
-            )
-        )
-
-    def _plan(self, plan: Plan) -> msgspec.Raw:
-        known = self._plans.get(id(plan))
-        if known is not None:
-            return known[1]
+    def _look_at(self, plan: Plan) -> Known:
         if len(self._plans) >= PLANS_KEPT_MAX:
             self._plans.clear()
         packed = msgspec.Raw(_pack(_plan_words(plan)))
-        self._plans[id(plan)] = (plan, packed)
-        return packed
+        known = self._plans[id(plan)] = Known(plan, plan.policy, EXPLORED if plan.explored else 0, packed)
+        return known
+
+
+def _trail(bill: Waybill, plan: msgspec.Raw | None) -> bytes:
+    asked, request, sent, got = bill.asked, bill.request, bill.request_body, bill.reply_body
+    return _pack(
+        (
+            "" if request is not None and request.model == asked else asked,
+            plan,
+            [
+                (
+                    one.provider,
+                    one.endpoint_model,
+                    one.status,
+                    one.code,
+                    one.connect_ms,
+                    one.first_word_ms,
+                    one.ms,
+                    one.upstream_request_id,
+                    one.why,
+                    one.repeats,
+                )
+                for one in bill.attempts
+            ],
+            bill.why,
+            bill.fix,
+            None if sent is None else _zipped(sent),
+            None if got is None else _zipped(got),
+        )
+    )
+
+
+def _payer(caller: Caller | None, request: ChatRequest | None) -> str | None:
+    if request is not None and request.bill_to:
+        return "organisation " + request.bill_to
+    return None if caller is None else "user " + caller.user.name
 
 
 def _flags(bill: Waybill) -> int:
+    request, usage = bill.request, bill.usage
     flags = SERVED if bill.served_by else 0
-    if bill.request is not None and bill.request.stream:
+    if request is not None and request.stream:
         flags |= STREAM
-    if bill.usage is not None and bill.usage.estimated:
+    if usage is not None and usage.estimated:
         flags |= ESTIMATED
-    if bill.plan is not None and bill.plan.explored:
-        flags |= EXPLORED
     if bill.delivery_unknown:
         flags |= DELIVERY_UNKNOWN
     return flags
 
 
-def _provider(bill: Waybill) -> str | None:
-    """Who served, or else who was tried last, so that failures are found under a provider too."""
-    if bill.served_by:
-        return bill.served_by
+def _tried_last(bill: Waybill) -> str | None:
+    """Who failed, where nobody served, so that failures are found under a provider too."""
     return bill.attempts[-1].provider if bill.attempts else None
 
 
 def stranger_row(bill: Waybill) -> Row:
     """The row of a refused unknown caller: id, status, code, trail."""
     return (bill.id, bill.status, bill.code, _pack((bill.stranger, bill.asked, bill.why, bill.fix, bill.ms)))
-
-
-def _attempt(attempt: Attempt) -> tuple[Any, ...]:
-    return (
-        attempt.provider,
-        attempt.endpoint_model,
-        attempt.status,
-        attempt.code,
-        attempt.connect_ms,
-        attempt.first_word_ms,
-        attempt.ms,
-        attempt.upstream_request_id,
-        attempt.why,
-        attempt.repeats,
-    )
 
 
 def _plan_words(plan: Plan) -> bytes | tuple[Any, Any]:
@@ -143,10 +160,8 @@ def _plan_words(plan: Plan) -> bytes | tuple[Any, Any]:
     return zlib.compress(packed) if len(packed) > ZIP_BYTES_MIN else words
 
 
-def _zipped(body: bytes | None) -> tuple[bool, bytes] | None:
+def _zipped(body: bytes) -> tuple[bool, bytes]:
     """Whether it is zipped, and the bytes."""
-    if body is None:
-        return None
     if len(body) < ZIP_BYTES_MIN:
         return (False, body)
     return (True, zlib.compress(body, 1))

@@ -68,6 +68,23 @@ def test_a_waybill_that_cannot_be_written_does_not_take_the_others_with_it(scrib
     assert batch.results[0].name == "ada"
 
 
+def test_words_of_a_batch_that_begins_anew_are_written_all_the_same(scribe, connection, bills):
+    good, bad = bills.bill(request=sample_request("new/one")), bills.bill()
+    bad.charge_nano_usd = -5
+    write(scribe, batch_of([good, bad]))
+    later = bills.bill(request=sample_request("new/one"))
+    write(scribe, batch_of([later]))
+    models = "SELECT text FROM calls JOIN names ON names.id = model WHERE calls.id IN (?, ?)"
+    assert connection.execute(models, (good.id, later.id)).fetchall() == [("new/one",), ("new/one",)]
+
+
+def test_words_that_no_table_takes_are_one_waybills_trouble(scribe, connection, bills):
+    odd, good = bills.bill(served_by="\ud800"), bills.bill()
+    batch = write(scribe, batch_of([odd, good]))
+    assert ids(connection) == [good.id]
+    assert set(batch.problems) == {odd.id}
+
+
 def test_a_number_that_is_there_already_is_not_written_over(scribe, connection, bills):
     first = bills.bill()
     write(scribe, batch_of([first]))

@@ -2,28 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from itertools import chain
 from typing import Any, Final
 
 import apsw
 
-SIZES: Final = (64, 16, 4, 1)
+SIZES: Final = (64, 32, 16, 8, 4, 2, 1)
 
 
 class ManyRows:
     """An INSERT prepared for a few numbers of rows. `table`, `columns` and `conflict` are constants of ours."""
 
     def __init__(self, verb: str, table: str, columns: Sequence[str], conflict: str = "") -> None:
-        row = f"({', '.join('?' * len(columns))})"
+        row = f"({','.join('?' * len(columns))})"
+        self._width = len(columns)
         head = f"{verb} INTO {table} ({', '.join(columns)}) VALUES "
         tail = f" ON CONFLICT {conflict}" if conflict else ""
-        self._statements = [(size, head + ", ".join([row] * size) + tail) for size in SIZES]
+        self._statements = [(size, head + ",".join([row] * size) + tail) for size in SIZES]
 
-    def write(self, connection: apsw.Connection, rows: Sequence[Sequence[Any]]) -> None:
+    def write(self, connection: apsw.Connection, rows: Iterable[Sequence[Any]]) -> None:
         """Write all rows, in as few statements as possible."""
-        start, end = 0, len(rows)
+        self.write_values(connection, list(chain.from_iterable(rows)))
+
+    def write_values(self, connection: apsw.Connection, values: Sequence[Any]) -> None:
+        """Write rows whose values stand one after the other."""
+        start, end, width = 0, len(values), self._width
         for size, statement in self._statements:
-            while end - start >= size:
-                values = [value for row in rows[start : start + size] for value in row]
-                connection.execute(statement, values)
-                start += size
+            while end - start >= size * width:
+                connection.execute(statement, values[start : start + size * width])
+                start += size * width

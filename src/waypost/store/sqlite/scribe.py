@@ -54,14 +54,14 @@ class Scribe:
         """The transaction. Raises EngineTrouble."""
         with translated():
             self.connection.execute("BEGIN IMMEDIATE")
-            ids = self._write_calls(batch) if batch.rows else []
+            values = self._write_calls(batch) if batch.rows else []
             if batch.strangers:
                 self._write_strangers(batch.strangers)
             if batch.orders:
                 desk = Desk(self.sql, self._clock_ms())
                 batch.results = [outcome_of(desk, order.name, order.args) for order in batch.orders]
             self._commit()
-        self._after_commit(batch, ids)
+        self._after_commit(batch, values)
 
     def try_disk(self) -> None:
         """Write something and take it away again. Raises as `write` does."""
@@ -101,39 +101,44 @@ class Scribe:
             self._seq = changes[-1].seq
         return changes
 
-    def _write_calls(self, batch: Batch) -> list[int]:
-        numbered = self.names.numbered
-        rows = [numbered(row) for row in batch.rows]
+    def _write_calls(self, batch: Batch) -> list[Any]:
+        """First in the transaction. Gives the values that were written."""
         try:
-            with self.connection:
-                CALLS.write(self.connection, rows)
+            values = self.names.numbered(batch.rows)
+            CALLS.write_values(self.connection, values)
         except BAD_ROW:
-            rows = [row for row in rows if self._write_one(batch, row)]
-        ids = [row[0] for row in rows]
+            values = self._write_each(batch)
+        ids = values[:: len(COLUMNS)]
         if ids and min(ids) <= self.segments.indexed_to:
             self.segments.note_late(ids)
-        return ids
+        return values
 
-    def _write_one(self, batch: Batch, row: list[Any]) -> bool:
-        try:
-            CALLS.write(self.connection, [row])
-        except BAD_ROW as error:
-            batch.unwritable(row[0], error)
-            return False
-        return True
+    def _write_each(self, batch: Batch) -> list[Any]:
+        """One of them cannot be written: begin anew, and leave out only who must be."""
+        self.roll_back()
+        self.connection.execute("BEGIN IMMEDIATE")
+        values = []
+        for row in batch.rows:
+            try:
+                one = self.names.numbered([row])
+                CALLS.write_values(self.connection, one)
+            except BAD_ROW as error:
+                batch.unwritable(row[0], error)
+            else:
+                values += one
+        return values
 
     def _write_strangers(self, rows: list[Row]) -> None:
         first = self._strangers
         slots = [((first + place) % STRANGERS_MAX, *row) for place, row in enumerate(rows)]
         STRANGERS.write(self.connection, slots)
 
-    def _after_commit(self, batch: Batch, ids: list[int]) -> None:
+    def _after_commit(self, batch: Batch, values: list[Any]) -> None:
         self.names.keep_fresh()
         self._strangers = (self._strangers + len(batch.strangers)) % STRANGERS_MAX
-        if ids:
+        if values:
+            ids = values[:: len(COLUMNS)]
             self.segments.count_new(ids)
-            used = self.used
-            for row in batch.rows:
-                used[row[TOKEN_PLACE]] = row[0]
+            self.used.update(zip(values[TOKEN_PLACE :: len(COLUMNS)], ids, strict=True))
         if batch.orders:
             batch.changes = self._changes()

@@ -84,7 +84,7 @@ class Segments:
 
     def count_new(self, ids: list[int]) -> None:
         """After that transaction was committed."""
-        late = sum(number <= self.indexed_to for number in ids)
+        late = sum(number <= self.indexed_to for number in ids) if min(ids) <= self.indexed_to else 0
         self.late += late
         self.indexed += late
         self.tail += len(ids) - late
