@@ -24,8 +24,8 @@ def test_where_one_child_cannot_start_none_is_left(tmp_path, monkeypatch) -> Non
 
     async def story() -> None:
         with bind("127.0.0.1", 0) as sock:
-            orders = WorkerOrders(None, {"store.data_folder": str(tmp_path)}).of(sock, None)
-            hands = Hands(orders, sock, asyncio.Event())
+            orders = WorkerOrders(None, {"store.data_folder": str(tmp_path)})
+            hands = Hands(orders, [sock], asyncio.Event())
             with pytest.raises(ChildFailed, match="did not start"):
                 await hands.start(2)
 

@@ -11,7 +11,7 @@ import resource
 import socket
 import ssl
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from time import perf_counter
 from typing import Any, NamedTuple
 
@@ -165,10 +165,10 @@ class ServingProcess:
         self._beats, self._lag = 0, 0.0
         self._notes_under_way: set[asyncio.Task[Any]] = set()
 
-    async def listen(self, sock: socket.socket) -> None:
-        """Begin to serve."""
+    async def listen(self, sock: socket.socket, neighbours: Sequence[socket.socket] = ()) -> None:
+        """Begin to serve, on this process's own socket and where other processes fail to on theirs."""
         self._tls = door_tls(self.settings)
-        await self.server.listen(sock, self._tls)
+        await self.server.listen(sock, self._tls, neighbours)
         calm_collector()
         if self._collector is not None:
             self._collector.start()

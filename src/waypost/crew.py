@@ -1,7 +1,7 @@
 """The processes behind one address: the owner of the data, the practice providers, and whoever serves.
 
 With one worker all of it is one process. With several, this process is the owner and its children serve
-(`crew_worker.py`); they inherit the one listening socket.
+(`crew_worker.py`); they inherit the listening sockets.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from waypost.app import Practice, ServingProcess, build_catalogue, connections_bearable, door_tls
-from waypost.crew_hands import Hands, WorkerOrders
+from waypost.crew_hands import BACKLOG, Hands, WorkerOrders, one_each
 from waypost.crew_terminal import Terminal, on_hangup
 from waypost.identity.pepper import read_pepper
 from waypost.identity.tokens import mint
@@ -36,7 +36,6 @@ from waypost.store.reader import Reader
 
 log = logging.getLogger("waypost")
 WATCH_SECONDS = 1.0
-BACKLOG = 4096
 OPEN_FILES_MAX = 65_536
 CONNECTIONS_FEW = 4_096
 """Who can bear fewer, and would not expect it, is told."""
@@ -297,10 +296,11 @@ class Crew:
         return shift
 
     async def _hands(self, owner: Owner, sock: socket.socket, servers: PracticeServers | None) -> Hands:
-        hands = Hands(self._orders.of(sock, servers.base_urls if servers else None), sock, self._stop)
+        count = self._settings.server.workers
+        hands = Hands(self._orders.of(servers.base_urls if servers else None), one_each(sock, count), self._stop)
         owner.on_silent(hands.kill)
         on_hangup(self._terminal, self._hung_up, hands.reload)
-        await hands.start(self._settings.server.workers)
+        await hands.start(count)
         return hands
 
     def _hung_up(self) -> None:

@@ -9,13 +9,14 @@ import signal
 import socket
 import sys
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
 import msgspec
 
 log = logging.getLogger("waypost")
+BACKLOG = 4096
 RESTART_SECONDS = 0.5
 RESTART_SECONDS_MAX = 10.0
 START_SECONDS_MAX = 30.0
@@ -29,23 +30,57 @@ class WorkerOrders(msgspec.Struct, frozen=True):
 
     config: str | None
     overrides: dict[str, Any]
-    listener: int = -1
-    """The inherited listening socket."""
+    listeners: tuple[int, ...] = ()
+    """The inherited listening sockets: the worker's own, then the others'."""
     practice: dict[str, str] | None = None
     """Where practice providers run, by slug."""
 
-    def of(self, sock: socket.socket, base_urls: Mapping[str, str] | None) -> WorkerOrders:
+    def of(self, base_urls: Mapping[str, str] | None) -> WorkerOrders:
         """The same, with what was found at start."""
-        urls = None if base_urls is None else dict(base_urls)
-        return msgspec.structs.replace(self, listener=sock.fileno(), practice=urls)
+        return msgspec.structs.replace(self, practice=None if base_urls is None else dict(base_urls))
+
+    def at(self, place: int, socks: Sequence[socket.socket]) -> WorkerOrders:
+        """The same, for the worker in this place."""
+        numbers = [sock.fileno() for sock in socks]
+        own = numbers[place % len(numbers)]
+        return msgspec.structs.replace(self, listeners=(own, *(number for number in numbers if number != own)))
+
+
+def one_each(first: socket.socket, count: int) -> list[socket.socket]:
+    """Listening sockets on the address of the first, one for each worker: Linux spreads connections over them.
+
+    One socket for all gives a burst to whoever wakes first: of 16 connections, 15 to one of two workers. The first was
+    bound for itself alone, so a port that is in use has been found. Elsewhere it stays the one for all.
+    """
+    socks = [first]
+    if sys.platform == "linux":
+        first.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        with suppress(OSError):  # a system that only looks like Linux: the first will do
+            while len(socks) < count:
+                socks.append(_beside(first))
+    return socks
+
+
+def _beside(first: socket.socket) -> socket.socket:
+    sock = socket.socket(first.family, socket.SOCK_STREAM)
+    try:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        sock.bind(first.getsockname())
+        sock.listen(BACKLOG)
+    except OSError:
+        sock.close()
+        raise
+    sock.setblocking(False)
+    return sock
 
 
 class Hands:
     """The children. One that ends unasked is replaced, at first at once and then ever more slowly."""
 
-    def __init__(self, orders: WorkerOrders, sock: socket.socket, stop: asyncio.Event) -> None:
+    def __init__(self, orders: WorkerOrders, socks: Sequence[socket.socket], stop: asyncio.Event) -> None:
         self._orders = orders
-        self._sock = sock
+        self._socks = socks
         self._stop = stop
         self._running: set[asyncio.subprocess.Process] = set()
         self._serving: set[asyncio.subprocess.Process] = set()
@@ -53,7 +88,7 @@ class Hands:
 
     async def start(self, count: int) -> None:
         """Return when all serve. Raises ChildFailed; no child is left then."""
-        spawned = await asyncio.gather(*(self._spawn() for _ in range(count)), return_exceptions=True)
+        spawned = await asyncio.gather(*map(self._spawn, range(count)), return_exceptions=True)
         self._first = [child for child in spawned if isinstance(child, asyncio.subprocess.Process)]
         for failed in spawned:
             if isinstance(failed, BaseException):
@@ -63,9 +98,10 @@ class Hands:
 
     async def work(self) -> None:
         """Return when the stop was asked for and every child has ended."""
-        keepers = [asyncio.create_task(self._keep(child)) for child in self._first]
+        keepers = [asyncio.create_task(self._keep(place, child)) for place, child in enumerate(self._first)]
         await self._stop.wait()
-        self._sock.close()  # as long as one process holds it, clients come in and nobody answers
+        for sock in self._socks:  # as long as one process holds it, clients come in and nobody answers
+            sock.close()
         _tell(self._running, signal.SIGTERM)
         await asyncio.gather(*keepers)
 
@@ -79,7 +115,7 @@ class Hands:
         with suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)
 
-    async def _keep(self, child: asyncio.subprocess.Process) -> None:
+    async def _keep(self, place: int, child: asyncio.subprocess.Process) -> None:
         wait, began = RESTART_SECONDS, time.monotonic()
         while True:
             code = await child.wait()
@@ -95,14 +131,15 @@ class Hands:
             if self._stop.is_set():
                 return
             try:
-                child = await self._spawn()
+                child = await self._spawn(place)
             except ChildFailed as failed:
                 log.error("%s", failed)  # noqa: TRY400 (told by the child itself)
                 continue
             if self._stop.is_set():
                 _tell([child], signal.SIGTERM)  # it began after the others were told
 
-    async def _spawn(self) -> asyncio.subprocess.Process:
+    async def _spawn(self, place: int) -> asyncio.subprocess.Process:
+        orders = self._orders.at(place, self._socks)
         try:
             child = await asyncio.create_subprocess_exec(
                 sys.executable,
@@ -110,14 +147,14 @@ class Hands:
                 "waypost.crew_worker",
                 stdin=asyncio.subprocess.PIPE,
                 stdout=asyncio.subprocess.PIPE,
-                pass_fds=[self._orders.listener],
+                pass_fds=orders.listeners,
             )
         except OSError as error:
             raise ChildFailed(f"no worker could be started: {error.strerror}") from None
         self._running.add(child)
         assert child.stdin is not None  # noqa: S101 (piped above)
         assert child.stdout is not None  # noqa: S101 (piped above)
-        child.stdin.write(msgspec.json.encode(self._orders))
+        child.stdin.write(msgspec.json.encode(orders))
         child.stdin.close()
         try:
             said = await asyncio.wait_for(child.stdout.readline(), START_SECONDS_MAX)

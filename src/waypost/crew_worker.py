@@ -26,7 +26,7 @@ OWNER_GONE_EXIT = 75
 
 
 async def work(orders: WorkerOrders) -> int:
-    """Serve on the inherited socket until stopped; gives the exit code."""
+    """Serve on the inherited sockets until stopped; gives the exit code."""
     read = partial(load, orders.config, os.environ, orders.overrides)  # noqa: TID251 (handed on to the settings)
     gc.disable()  # as in the owner's process
     settings = read()
@@ -48,9 +48,8 @@ async def work(orders: WorkerOrders) -> int:
         serving.server.cut()
 
     books.on_owner_gone(owner_gone)
-    sock = socket.socket(fileno=orders.listener)
-    sock.setblocking(False)
-    await serving.listen(sock)
+    sock, *neighbours = (socket.socket(fileno=number) for number in orders.listeners)
+    await serving.listen(sock, neighbours)
     shift = Shift(serving, read, stop)
     # Should a terminal have been closed, then our parent ends and tells us.
     asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, shift.look_again)

@@ -10,8 +10,10 @@ from __future__ import annotations
 import asyncio
 import socket
 import ssl
+from collections.abc import Sequence
 from typing import Any
 
+from waypost.wire.http11_accepting import Neighbours
 from waypost.wire.http11_connection import Connection
 from waypost.wire.http11_messages import HttpLimits, Request, header_block
 from waypost.wire.http11_replies import Reply, Site
@@ -27,7 +29,7 @@ class HttpServer:
 
     def __init__(self, site: Site, limits: HttpLimits | None = None) -> None:
         self._traffic = Traffic(site, limits or HttpLimits())
-        self._servers: list[asyncio.Server] = []
+        self._servers: list[asyncio.Server | Neighbours] = []
 
     @property
     def in_flight(self) -> int:
@@ -38,8 +40,10 @@ class HttpServer:
     def connections(self) -> int:
         return len(self._traffic.connections)
 
-    async def listen(self, sock: socket.socket, tls: ssl.SSLContext | None = None) -> None:
-        """Accept connections on a bound socket."""
+    async def listen(
+        self, sock: socket.socket, tls: ssl.SSLContext | None = None, neighbours: Sequence[socket.socket] = ()
+    ) -> None:
+        """Accept connections on a bound socket, and those that nobody takes at other processes' sockets."""
         limits = self._traffic.limits
         options: dict[str, Any] = {}
         if tls is not None:
@@ -50,8 +54,13 @@ class HttpServer:
             }
         loop = asyncio.get_running_loop()
         self._traffic.start()
-        server = await loop.create_server(lambda: Connection(self._traffic), sock=sock, backlog=BACKLOG, **options)
-        self._servers.append(server)
+
+        def connection() -> Connection:
+            return Connection(self._traffic)
+
+        self._servers.append(await loop.create_server(connection, sock=sock, backlog=BACKLOG, **options))
+        if neighbours:
+            self._servers.append(Neighbours(neighbours, connection, options))
 
     def stop_accepting(self) -> None:
         for server in self._servers:
