@@ -3,19 +3,14 @@
 from __future__ import annotations
 
 import getpass
-import json
 import os
 import signal
 import socket
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
 
 import pytest
 import trustme
 import uvloop
-from commandline import Terminal, terminal, waypost
+from commandline import waypost
 from cryptography.hazmat.primitives.serialization import (
     BestAvailableEncryption,
     Encoding,
@@ -23,26 +18,9 @@ from cryptography.hazmat.primitives.serialization import (
     load_pem_private_key,
 )
 from inside import inside
-from serving import Serving
-from waypost_process import TRUST, Waypost
-from wayside import (
-    MODEL,
-    Road,
-    another_loop,
-    carry,
-    chat,
-    endpoint_row,
-    post,
-    provider,
-    provider_rows,
-    road,
-    soon,
-    spoken,
-)
+from wayside import MODEL, chat, endpoint_row, post, road, soon, spoken
 from wire_site import within
 
-from waypost.crew_terminal import LOOK_AGAIN_SECONDS
-from waypost.practice.server import start
 from waypost.store.reader import Reader
 
 pytestmark = pytest.mark.keeps_sockets  # the router keeps its free connections to the providers
@@ -85,67 +63,6 @@ def test_sighup_has_every_process_look_at_its_settings(tmp_path, workers: str) -
 
     with road(tmp_path, ALPHA, "--workers", workers, slugs=("alpha",)) as lane:
         lane.run(story(lane))
-
-
-@contextmanager
-def on_a_terminal(folder: Path, *arguments: str) -> Iterator[tuple[Terminal, Road]]:
-    """A server that was typed into a terminal, before a provider that takes its time for the last frame."""
-    log = folder / "log"
-    log.touch()
-    with another_loop() as loop:
-        providers = carry(loop, start((provider("alpha"),), clock=lambda: 1_800_000_000))
-        try:
-            (folder / "waypost.toml").write_text(provider_rows(providers.base_urls) + ALPHA)
-            where = ("--data", folder / "data", "--config", folder / "waypost.toml", "--port", 0, "--format", "json")
-            with terminal("serve", *where, *arguments) as shell:
-                shell.wait_for("}")
-                said = json.loads(shell.shown[shell.shown.index("{") :])
-                ready = Serving(said["address"], folder, shell.pid, said["user"], said["token"], None)
-                yield shell, Road(loop, providers, Waypost(ready, said["token"], log, TRUST), folder)
-        finally:
-            carry(loop, providers.close())
-
-
-@pytest.mark.parametrize("workers", ["1", "2"])
-def test_closing_its_terminal_lets_streams_finish_and_ends_it(tmp_path, workers: str) -> None:
-    async def story(shell, lane) -> None:
-        lane["alpha"].set_faults("late_usage=1")
-        async with lane.client() as client:
-            client.send(post(lane.token, chat()))
-            await within(client.reader.readuntil(b'"finish_reason":"stop"'))
-            shell.close()
-            await soon(lambda: refuses(lane.port))
-            rest = await within(client.reader.read())
-        assert b"data: [DONE]" in rest
-        await soon(lambda: not lane.process.alive)
-
-    with on_a_terminal(tmp_path, "--workers", workers) as (shell, lane):
-        lane.run(story(shell, lane))
-        assert shell.end() == 0
-
-
-def test_sighup_on_a_terminal_that_is_still_there_is_a_reload(tmp_path) -> None:
-    with on_a_terminal(tmp_path) as (shell, lane):
-        os.kill(shell.pid, signal.SIGHUP)
-        shell.wait_for("settings and catalogue reloaded")
-        time.sleep(LOOK_AGAIN_SECONDS + 0.2)
-        assert not refuses(lane.port)
-        shell.type("\x03")
-        assert shell.end() == 0
-
-
-def test_who_was_told_not_to_mind_its_terminal_does_not(tmp_path) -> None:
-    """As `nohup` does."""
-    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)  # which children inherit
-    try:
-        with on_a_terminal(tmp_path) as (shell, lane):
-            shell.close()
-            time.sleep(LOOK_AGAIN_SECONDS + 0.2)
-            assert not refuses(lane.port)
-            os.kill(shell.pid, signal.SIGTERM)
-            assert shell.end() == 0
-    finally:
-        signal.signal(signal.SIGHUP, before)
 
 
 def test_a_user_without_a_name_gets_one_at_the_first_start(tmp_path, monkeypatch) -> None:
