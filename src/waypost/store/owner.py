@@ -180,8 +180,7 @@ class Owner:
 
     def _resolve(self, batch: Batch) -> None:
         problem, problems = batch.problem, batch.problems
-        for bill, future in batch.bills:
-            settle(future, problem or (problems.get(bill.id) if problems else None))
+        _settle_bills(batch)
         for sheet in batch.sheets:
             if sheet.rows:
                 sheet.done.written(sheet.rows, problem, problems)
@@ -210,3 +209,14 @@ class Owner:
             done.add_done_callback(asyncio.Future.exception)  # lost readings hurt nobody
             self._writer.orders.append(Order("pulse.save", {"readings": unsaved}, done))
             self._writer.ring()
+
+
+def _settle_bills(batch: Batch) -> None:
+    problem, problems = batch.problem, batch.problems
+    if problem or problems:
+        for bill, future in batch.bills:
+            settle(future, problem or problems.get(bill.id))
+        return
+    for _, future in batch.bills:
+        if not future.done():
+            future.set_result(None)

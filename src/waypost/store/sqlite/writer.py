@@ -130,11 +130,19 @@ class Writer:
         elif self._last_size >= BUSY_BILLS and self._naps < NAPS_MAX:
             self._naps += 1
             time.sleep(GATHER_SECONDS)
-        elif self._sleep(IDLE_SECONDS) and not self._chores.step():
-            self._last_size = 0
-            self._sleep(self._settings.poll_seconds)
+        elif not self._rest():
+            return
         if time.monotonic() - self._polled_at >= self._settings.poll_seconds:
             self._poll()
+
+    def _rest(self) -> bool:
+        """Sleep, and do chores; False when a waybill came, which nothing that has time shall delay."""
+        if not self._sleep(IDLE_SECONDS):
+            return False
+        if self._chores.step():
+            return True
+        self._last_size = 0
+        return self._sleep(self._settings.poll_seconds)
 
     def _waiting(self) -> bool:
         return bool(self.bills or self.sheets or self.orders or self.strangers)
@@ -217,4 +225,4 @@ class Writer:
 
 
 def _some(queue: deque[Item]) -> list[Item]:
-    return [queue.popleft() for _ in range(min(len(queue), BATCH_MAX))]
+    return [queue.popleft() for _ in range(min(len(queue), BATCH_MAX))] if queue else []
