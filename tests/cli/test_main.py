@@ -6,6 +6,7 @@ import os
 import re
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from commandline import START, environment, waypost
@@ -106,3 +107,21 @@ def test_foreign_control_characters_in_an_argument_are_not_obeyed(alone) -> None
     done = alone("models", "list", "--url", "http://127.0.0.1:1/\x1b[2J")
     assert done.code == 4
     assert "\x1b" not in done.err
+
+
+def test_where_the_output_cannot_be_written_it_says_so_in_two_lines() -> None:
+    for arguments in (["--help"], ["practice", "--list-faults"]):
+        with Path("/dev/full").open("w") as full:
+            done = subprocess.run([*START, *arguments], stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+        assert done.returncode == 1
+        said, hint = done.stderr.splitlines()
+        assert said == "waypost: The output cannot be written: no space left on device."
+        assert hint.startswith("hint: ")
+
+
+@pytest.mark.parametrize("closed", [">&-", "2>&-", ">&- 2>&-"])
+def test_a_stream_that_is_closed_is_no_fault(closed) -> None:
+    command = f'"{sys.executable}" -m waypost practice --list-faults {closed}'
+    done = subprocess.run(["sh", "-c", command], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert bool(done.stdout) == (">&-" not in closed.split())

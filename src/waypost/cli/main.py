@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import errno
 import importlib
+import os
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any, Final
 
 import click
 
 from waypost import __version__
 from waypost.cli.exits import Exit, Stop
+from waypost.cli.options import forget_stdout
 from waypost.cli.screen import Screen, as_called, plain, plain_lines
 
 COMMANDS: Final = {
@@ -30,6 +34,10 @@ COMMANDS: Final = {
     "completion": ("grammar_house", "Print a script that completes commands in your shell."),
 }
 """Command → module that declares it, and its line of help."""
+
+
+FULL: Final = (errno.ENOSPC, errno.EDQUOT, errno.EIO)
+"""A disk, or whatever else stdout leads to, takes no more."""
 
 
 class LazyGroup(click.Group):
@@ -73,10 +81,23 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def run(arguments: Sequence[str] | None = None) -> int:
     """Run a command; gives its exit code."""
+    _give_streams()
     for stream in (sys.stdout, sys.stderr):
         # What a model writes may be more than the terminal's alphabet.
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="replace")
+    try:
+        return _ended(arguments)
+    except OSError as error:
+        if error.errno not in FULL:
+            raise
+        forget_stdout()
+        said = f"The output cannot be written: {os.strerror(error.errno).lower()}."
+        return _told(Screen.of(), Stop(Exit.NOT_WELL, said, "Make room, or send it elsewhere."))
+
+
+def _ended(arguments: Sequence[str] | None) -> int:
+    """The exit code of a command, whichever way it ended."""
     try:
         waypost.main(arguments, prog_name="waypost", standalone_mode=False)
     except Stop as stop:
@@ -93,6 +114,14 @@ def run(arguments: Sequence[str] | None = None) -> int:
     except SystemExit as end:
         return end.code if isinstance(end.code, int) else Exit.NOT_WELL
     return Exit.FINE
+
+
+def _give_streams() -> None:
+    """Whoever closed a stream (`>&-`) wants nothing from it; Python has None there."""
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:
+            nowhere = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115 (open until we end)
+            setattr(sys, name, nowhere)
 
 
 def _told(screen: Screen, stop: Stop) -> int:

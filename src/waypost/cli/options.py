@@ -56,7 +56,7 @@ def done_by(place: str) -> Callable[[Declared], Declared]:
                 code = getattr(importlib.import_module(f"waypost.cli.{module}"), name)(call, **given)
                 sys.stdout.flush()
             except BrokenPipeError:
-                _forget_stdout()
+                forget_stdout()
             except Exception as error:
                 stop = stop_of(error)
                 if stop is None:
@@ -78,7 +78,7 @@ def stop_of(error: Exception) -> Stop | None:
     return stop
 
 
-def _forget_stdout() -> None:
+def forget_stdout() -> None:
     """Whoever read has had enough, as `| head` has: nothing is wrong, and Python must not complain at its end."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
