@@ -35,7 +35,9 @@ class DeadlineSettings:
     """How long a call may take at each point; `[models."id".deadlines]` sets them for one model."""
 
     connect_seconds_max: float = setting(number(0.1, 300), 5.0, "Connecting to a provider.")
-    first_word_seconds_max: float = setting(number(0.1, 86_400), 120.0, "From the call to the provider's first word.")
+    first_word_seconds_max: float = setting(
+        number(0.1, 86_400), 120.0, "From the call to a stream's first word; a whole answer has the whole call."
+    )
     silence_seconds_max: float = setting(number(0.1, 86_400), 60.0, "Silence in a stream that has begun.")
     call_seconds_max: float = setting(number(0.1, 86_400), 600.0, "The whole call.")
 
