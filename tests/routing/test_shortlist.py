@@ -3,6 +3,7 @@ from crossroads import SERVED, Crossroads, caller, endpoint, model, provider, us
 
 from waypost.domain.pulse import CallResult
 from waypost.routing.shortlist import RERANK_MS
+from waypost.routing.vitals import HALF_LIFE_MS
 
 TWO = model("alpha", "beta")
 
@@ -11,14 +12,13 @@ def fast(tokens_per_s: int) -> CallResult:
     return CallResult("served", first_word_ms=10, output_tokens=tokens_per_s, output_ms=1000)
 
 
-def test_the_order_follows_what_is_measured_within_a_tenth_of_a_second() -> None:
+def test_the_order_follows_what_is_measured_within_a_second() -> None:
     roads = Crossroads(TWO)
     assert roads.order() == ["alpha", "beta"]
     roads.end("beta", fast(50))
-    assert roads.order() == ["alpha", "beta"]
-    roads.clock.pass_seconds(RERANK_MS / 1000)
     assert roads.order() == ["beta", "alpha"]
     roads.end("alpha", fast(80))
+    assert roads.order() == ["beta", "alpha"]
     roads.clock.pass_seconds(RERANK_MS / 1000)
     assert roads.order() == ["alpha", "beta"]
     assert roads.plan().order[0].why == "80 tokens/s measured over 1 recent call"
@@ -27,6 +27,29 @@ def test_the_order_follows_what_is_measured_within_a_tenth_of_a_second() -> None
 def test_a_plan_that_nothing_changed_for_is_the_same_object() -> None:
     roads, who = Crossroads(TWO), caller()
     assert roads.plan(None, who) is roads.plan(None, who)
+
+
+def test_what_another_worker_has_learnt_counts_too() -> None:
+    roads, other = Crossroads(TWO), Crossroads(TWO)
+    assert roads.order() == other.order() == ["alpha", "beta"]
+    other.end("beta", fast(50))
+    roads.pulse.merge(other.pulse.deltas())
+    assert roads.order() == ["beta", "alpha"]
+    other.end("beta", CallResult("rest", retry_after_seconds=20))
+    roads.pulse.merge(other.pulse.deltas())
+    assert roads.order() == ["alpha"]
+
+
+def test_a_plan_stays_the_same_object_where_new_figures_say_the_same() -> None:
+    roads, who = Crossroads(TWO), caller()
+    roads.end("alpha", fast(100))
+    before = roads.plan(None, who)
+    roads.clock.pass_seconds(2 * HALF_LIFE_MS / 1000)
+    roads.end("alpha", fast(100))
+    assert roads.plan(None, who) is before
+    roads.clock.pass_seconds(RERANK_MS / 1000)
+    roads.end("alpha", fast(100))
+    assert roads.plan(None, who).order[0].why == "100 tokens/s measured over 2 recent calls"
 
 
 def test_a_resting_endpoint_is_left_out_until_its_rest_is_over() -> None:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator
 from typing import Final, NamedTuple
 
 from waypost.domain.pulse import CallResult, PulseDelta
-from waypost.routing.vitals import PulseSettings, Tally, Vitals
+from waypost.routing.vitals import PulseSettings, Tally, Vitals, Ward
 
 PulseKey = tuple[str, ...]
 """Model, provider and, for a caller's own key, whose it is."""
@@ -41,8 +41,8 @@ class _News:
 
     __slots__ = ("failures", "served", "tally")
 
-    def __init__(self) -> None:
-        self.tally = Tally()
+    def __init__(self, at_ms: int) -> None:
+        self.tally = Tally(at_ms)
         self.served = 0
         self.failures = 0
 
@@ -64,6 +64,8 @@ class Pulse:
         self._settings = settings or PulseSettings()
         self._on_key_refused = on_key_refused
         self._vitals: dict[PulseKey, Vitals] = {}
+        self._wards: dict[str, Ward] = {}
+        """By model."""
         self._news: dict[PulseKey, _News] = {}
         self.in_flight = 0
         """Attempts under way in this process."""
@@ -72,18 +74,24 @@ class Pulse:
         """The live state of an endpoint; the same object until the endpoint is forgotten."""
         found = self._vitals.get(key)
         if found is None:
-            found = self._vitals[key] = Vitals()
+            found = self._vitals[key] = Vitals(self._ward(key[0]))
+        return found
+
+    def _ward(self, model: str) -> Ward:
+        found = self._wards.get(model)
+        if found is None:
+            found = self._wards[model] = Ward()
         return found
 
     def started(self, key: PulseKey) -> None:
         """A call goes out to this endpoint."""
         self.in_flight += 1
-        self.vitals(key).started(self._clock_ms())
+        (self._vitals.get(key) or self.vitals(key)).started(self._clock_ms())
 
     def ended(self, key: PulseKey, result: CallResult) -> None:
         """That call ended."""
         now = self._clock_ms()
-        vitals = self.vitals(key)
+        vitals = self._vitals.get(key) or self.vitals(key)
         if vitals.in_flight:
             vitals.in_flight -= 1
             self.in_flight -= 1
@@ -91,15 +99,15 @@ class Pulse:
             self._served(key, vitals, result, now)
         elif result.blame == "failure":
             vitals.failed(now, self._settings)
-            self._tell(key).failures += 1
+            self._tell(key, now).failures += 1
         elif result.blame == "rest":
             seconds = result.retry_after_seconds
             vitals.rested(now, None if seconds is None else int(seconds * 1000), self._settings)
-            self._tell(key)
+            self._tell(key, now)
         elif result.blame == "key":
             if vitals.muted(now, result.why) and self._on_key_refused is not None:
                 self._on_key_refused(key, result.why)
-            self._tell(key)
+            self._tell(key, now)
         else:
             vitals.unprobed()
 
@@ -116,6 +124,7 @@ class Pulse:
         for key in [key for key in self._vitals if key[:2] not in keep]:
             self.in_flight -= self._vitals.pop(key).in_flight
             self._news.pop(key, None)
+        self._wards = {key[0]: vitals.ward for key, vitals in self._vitals.items()}
 
     def reading(self, key: PulseKey) -> Reading | None:
         """How an endpoint is doing, None where nothing is known."""
@@ -136,7 +145,7 @@ class Pulse:
     def snapshot(self) -> list[PulseDelta]:
         """The whole state as deltas that add nothing, so that whoever keeps deltas can keep it too."""
         now = self._clock_ms()
-        nothing = _News()
+        nothing = _News(now)
         return [_delta(key, vitals, nothing, now) for key, vitals in self._vitals.items()]
 
     def merge(self, deltas: Iterable[PulseDelta]) -> None:
@@ -163,15 +172,15 @@ class Pulse:
 
     def _served(self, key: PulseKey, vitals: Vitals, result: CallResult, now: int) -> None:
         vitals.served(result, now)
-        news = self._tell(key)
+        news = self._tell(key, now)
         news.served += 1
         news.failures = 0
         news.tally.add(result, now)
 
-    def _tell(self, key: PulseKey) -> _News:
+    def _tell(self, key: PulseKey, now: int) -> _News:
         news = self._news.get(key)
         if news is None:
-            news = self._news[key] = _News()
+            news = self._news[key] = _News(now)
         return news
 
 
@@ -223,7 +232,7 @@ def _adopt(vitals: Vitals, values: tuple[float, ...], at_ms: int) -> None:
     vitals.opened = opened
     vitals.open_until_ms = open_until
     vitals.rest_until_ms = rest_until
-    vitals.revision += 1
+    vitals.moved()
     vitals.settle_shut()
 
 
@@ -231,7 +240,7 @@ def _take_in(vitals: Vitals, values: tuple[float, ...], at_ms: int, settings: Pu
     """Add the sender's news to ours."""
     if any(values[:SUMS]):
         vitals.tally.merge(values[:SUMS], at_ms)
-        vitals.revision += 1
+        vitals.moved()
     served, failures = int(values[SUMS]), int(values[SUMS + 1])
     _, opened, open_until, rest_until, muted_until = map(int, values[2 * SUMS + 2 :])
     if served and (vitals.failures or vitals.shut_until_ms):

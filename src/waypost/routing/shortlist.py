@@ -14,7 +14,7 @@ from waypost.domain.endpoints import Deadlines, Endpoint
 from waypost.domain.plans import Candidate, Exclusion, Plan
 from waypost.routing.needs import NOW, SIZE, Case, Size, first_broken
 from waypost.routing.policies import Figures, Mix, Policy, View, Wish
-from waypost.routing.vitals import Vitals
+from waypost.routing.vitals import Vitals, Ward
 
 BYTES_PER_TOKEN_MAX: Final = 6
 """Usual text has fewer bytes a token: what is too long even so is surely too long."""
@@ -32,9 +32,9 @@ class Heading(NamedTuple):
     deadlines: Deadlines
 
 
-RERANK_MS: Final = 100
-"""Measured speeds are averages over minutes: an order a tenth of a second old is as good, and spares every call the
-work of making it again. Breakers and rests are looked at on every call."""
+RERANK_MS: Final = 1_000
+"""Measured speeds are averages over minutes: an order a second old is as good, and spares most calls the work of making
+it again, and the plan's waybills of being written anew. Breakers and rests are looked at on every call."""
 
 
 class Slot:
@@ -106,7 +106,9 @@ class Shortlist:
         "_ranked_ms",
         "_ready",
         "_room",
+        "_seen",
         "_slots",
+        "_ward",
         "excluded",
         "measured",
         "mixed",
@@ -125,6 +127,9 @@ class Shortlist:
         """Whether the order follows what is measured."""
         self.mixed = heading.policy == "cheapest"
         """Whether the order follows the size of the request: see `for_mix`."""
+        self._ward = self._slots[0].vitals.ward if self._slots else Ward()
+        self._seen = self._ward.revision
+        """The ward's revision when the order was last made."""
         self._ready = self._ranked()
         self._ranked_ms = 0
 
@@ -141,18 +146,18 @@ class Shortlist:
 
     def plan(self, ask: ChatRequest, now_ms: int) -> Plan:
         """The order for this request, now."""
-        if self.measured and not 0 <= now_ms - self._ranked_ms < RERANK_MS:
+        ward = self._ward
+        if self._seen != ward.revision and self.measured and not 0 <= now_ms - self._ranked_ms < RERANK_MS:
             self._ranked_ms = now_ms
-            for slot in self._slots:
-                if slot.revision != slot.vitals.revision:
-                    self._ready = self._ranked()
-                    break
+            self._seen = ward.revision
+            ranked = self._ranked()
+            if ranked.order != self._ready.order:  # the same plan is one object: its waybills know it by that
+                self._ready = ranked
         output = ask.output_tokens_max or 0
         if ask.images or ask.input_tokens_max // BYTES_PER_TOKEN + output > self._room:
             return self._sorted_out(ask, now_ms)
-        for slot in self._slots:
-            if slot.vitals.shut_until_ms > now_ms:
-                return self._sorted_out(ask, now_ms)
+        if ward.shut_until_ms > now_ms and any(slot.vitals.shut_until_ms > now_ms for slot in self._slots):
+            return self._sorted_out(ask, now_ms)
         return self._ready
 
     def explored(self, plan: Plan, now_ms: int, dice: float) -> Plan:

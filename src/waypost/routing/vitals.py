@@ -12,6 +12,8 @@ from typing import Final, NamedTuple
 from waypost.domain.pulse import CallResult
 
 HALF_LIFE_MS: Final = 600_000
+AGED_MS: Final = 1_000
+"""Calls that end within a second weigh the same: it is a six-hundredth of the half-life."""
 RECENT_CALLS_MIN: Final = 0.25
 """One measured call counts as recent for two half-lives, twenty minutes."""
 SECONDS_MIN: Final = 1e-9
@@ -40,8 +42,8 @@ class Tally:
 
     __slots__ = ("at_ms", "calls", "first_words", "first_words_ms", "seconds", "tokens")
 
-    def __init__(self) -> None:
-        self.at_ms = 0
+    def __init__(self, at_ms: int = 0) -> None:
+        self.at_ms = at_ms
         self.tokens = 0.0
         self.seconds = 0.0
         self.first_words_ms = 0.0
@@ -82,7 +84,8 @@ class Tally:
         timed = tokens > 0 and result.output_ms > 0
         if not timed and first_ms is None:
             return False
-        self.decay(now_ms)
+        if now_ms - self.at_ms >= AGED_MS:
+            self.decay(now_ms)
         if timed:
             self.calls += 1
             self.tokens += tokens
@@ -109,6 +112,18 @@ class Tally:
         return (self.tokens, self.seconds, self.first_words_ms, self.first_words, self.calls)
 
 
+class Ward:
+    """What can be seen of all of a model's endpoints at one look, so that a plan need not look at each."""
+
+    __slots__ = ("revision", "shut_until_ms")
+
+    def __init__(self) -> None:
+        self.revision = 0
+        """Grows whenever the measured figures of one of them change."""
+        self.shut_until_ms = 0
+        """After it none of them is shut. Before it one may be: it is not taken back where one is well again."""
+
+
 class Vitals:
     """The state of one endpoint. Plans read the times directly, because a call has no microseconds to give away.
 
@@ -129,9 +144,11 @@ class Vitals:
         "revision",
         "shut_until_ms",
         "tally",
+        "ward",
     )
 
-    def __init__(self) -> None:
+    def __init__(self, ward: Ward | None = None) -> None:
+        self.ward = ward or Ward()
         self.tally = Tally()
         self.failures = 0
         self.opened = 0
@@ -163,8 +180,13 @@ class Vitals:
             self.close()
         learnt = self.tally.add(result, now_ms)
         if learnt:
-            self.revision += 1
+            self.moved()
         return learnt
+
+    def moved(self) -> None:
+        """The measured figures changed."""
+        self.revision += 1
+        self.ward.revision += 1
 
     def close(self) -> None:
         """Forget every trouble but a rest that was asked for."""
@@ -209,3 +231,4 @@ class Vitals:
     def settle_shut(self) -> None:
         """Work out `shut_until_ms` again."""
         self.shut_until_ms = max(self.open_until_ms, self.probe_until_ms, self.rest_until_ms, self.muted_until_ms)
+        self.ward.shut_until_ms = max(self.ward.shut_until_ms, self.shut_until_ms)

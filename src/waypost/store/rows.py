@@ -29,7 +29,7 @@ STREAM, ESTIMATED, DELIVERY_UNKNOWN, EXPLORED, SERVED = 1, 2, 4, 8, 16
 """Bits of `flags`. SERVED: `provider` is whose words the caller got, not only who was tried last."""
 NO_USAGE: Final = (None, None, None, None)
 ZIP_BYTES_MIN: Final = 1_024
-PLANS_KEPT_MAX: Final = 512
+PLANS_KEPT_MAX: Final = 2_048
 NAME_LENGTH_MAX: Final = 256
 
 Row = Sequence[Any]
