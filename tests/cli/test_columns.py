@@ -7,7 +7,7 @@ import json
 import pytest
 
 from waypost.cli.amounts import count
-from waypost.cli.columns import Column, cut, folded, show_list, show_one, table, width
+from waypost.cli.columns import Column, cut, folded, lines_of, show_list, show_one, table, width
 from waypost.cli.screen import Screen
 
 ITEMS = [
@@ -156,3 +156,21 @@ def test_wide_and_combining_characters_count_as_they_show() -> None:
     assert [width("abc"), width("日本"), width("e\u0301"), width("👩\u200d🚀")] == [3, 4, 1, 4]
     assert cut("日本語", 4) == "日…"
     assert cut("short", 5) == "short"
+
+
+def test_where_no_table_fits_each_thing_has_a_paragraph_that_loses_nothing() -> None:
+    columns = (
+        Column("NAME", lambda item: item[0], paint=lambda _, text: f"<{text}>"),
+        Column("NOTHING", lambda _: None),
+        Column("LONG REASON", lambda item: item[1], flex=True),
+    )
+    items = [("alpha", "one two three four"), ("beta", "five")]
+    assert lines_of(Screen("human", width=33), items, columns)[0].split() == ["NAME", "NOTHING", "LONG", "REASON"]
+    assert lines_of(Screen("human", width=27), items, columns) == [
+        "NAME         <alpha>",
+        "LONG REASON  one two three",
+        "             four",
+        "",
+        "NAME         <beta>",
+        "LONG REASON  five",
+    ]

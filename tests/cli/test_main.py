@@ -125,3 +125,12 @@ def test_a_stream_that_is_closed_is_no_fault(closed) -> None:
     done = subprocess.run(["sh", "-c", command], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, "")
     assert bool(done.stdout) == (">&-" not in closed.split())
+
+
+@pytest.mark.parametrize("columns", [40, 60, 100])
+@pytest.mark.parametrize("arguments", [[], ["chat"], ["tokens"], ["tokens", "create"], ["models"]])
+def test_help_keeps_within_the_terminal(alone, monkeypatch, arguments, columns) -> None:
+    monkeypatch.setenv("COLUMNS", str(columns))
+    text = alone(*arguments, "--help").out
+    assert max(map(len, text.splitlines())) <= min(columns, 100)
+    assert "..." not in text.partition("Commands:")[2], "no sentence is cut"

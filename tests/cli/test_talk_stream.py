@@ -7,7 +7,9 @@ import json
 import pytest
 
 from waypost.cli.exits import Stop
-from waypost.cli.talk_stream import Answer, Piece, events
+from waypost.cli.router_calls import Router, Token
+from waypost.cli.talk_stream import Answer, Piece, events, whole_answer
+from waypost.cli.whereabouts import Destination
 
 EVENTS = [{"n": 1, "text": "grüße"}, {"n": 2}, {"n": 3}]
 STREAM = b"".join(b"data: " + json.dumps(event, ensure_ascii=False).encode() + b"\n\n" for event in EVENTS)
@@ -64,3 +66,10 @@ def test_speed_counts_from_the_first_word_on() -> None:
     assert answer.cost_nano_usd == 5
     answer.ms = 100.2
     assert answer.tokens_per_s is None
+
+
+def test_an_answer_that_did_not_come_took_its_time_too() -> None:
+    answer = Answer()
+    with pytest.raises(Stop):
+        whole_answer(Router(Destination("http://127.0.0.1:1"), Token(None)), {}, answer, print)
+    assert answer.ms > 0

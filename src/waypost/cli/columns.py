@@ -53,7 +53,7 @@ def show_list(screen: Screen, items: Sequence[Any], columns: Sequence[Column], n
     elif screen.style == "tsv":
         screen.rows([[column.name for column in columns], *([c.value(item) for c in columns] for item in items)])
     elif items:
-        for line in table(screen, items, columns):
+        for line in lines_of(screen, items, columns):
             screen.out(line)
     elif nothing:
         screen.note(as_called(nothing))
@@ -74,8 +74,28 @@ def show_one(screen: Screen, item: Any, facts: Sequence[tuple[str, Any]]) -> Non
             screen.out(f"{screen.dim(name.ljust(wide))}{GAP}{plain(known(value))}")
 
 
+def lines_of(screen: Screen, items: Sequence[Any], columns: Sequence[Column]) -> list[str]:
+    """A table; on a terminal too narrow for its least, a paragraph for each object."""
+    layout = _layout(screen, items, columns)
+    if screen.width is None or sum(layout.widths) + len(GAP) * (len(layout.widths) - 1) <= screen.width:
+        return _drawn(screen, layout)
+    return [line for item in items for line in ("", *_paragraph(screen, item, columns))][1:]
+
+
 def table(screen: Screen, items: Sequence[Any], columns: Sequence[Column]) -> list[str]:
     """The lines of a table: a heading, and a line for each object."""
+    return _drawn(screen, _layout(screen, items, columns))
+
+
+class _Layout(NamedTuple):
+    """A table before it is drawn."""
+
+    columns: Sequence[Column]
+    widths: list[int]
+    cells: list[list[str]]
+
+
+def _layout(screen: Screen, items: Sequence[Any], columns: Sequence[Column]) -> _Layout:
     columns = [one for one in columns if not one.optional or any(one.value(item) not in (None, "") for item in items)]
     cells = [[plain(column.shown(column.value(item))) for column in columns] for item in items]
     widths = [
@@ -85,10 +105,29 @@ def table(screen: Screen, items: Sequence[Any], columns: Sequence[Column]) -> li
     places = _kept(widths, columns, screen.width)
     columns, widths = [columns[place] for place in places], [widths[place] for place in places]
     _narrow(widths, columns, screen.width)
+    return _Layout(columns, widths, [[row[place] for place in places] for row in cells])
+
+
+def _drawn(screen: Screen, layout: _Layout) -> list[str]:
+    columns, widths, cells = layout
     lines = [screen.dim(_line([column.title for column in columns], widths, columns))]
     for row in cells:
-        lines += _row([row[place] for place in places], widths, columns, screen)
+        lines += _row(row, widths, columns, screen)
     return lines
+
+
+def _paragraph(screen: Screen, item: Any, columns: Sequence[Column]) -> Iterator[str]:
+    """A line for each thing that is known of an object, folded behind its title."""
+    wide = max(width(column.title) for column in columns)
+    room = max((screen.width or 0) - wide - len(GAP), FLEX_WIDTH_MIN)
+    for column in columns:
+        value = column.value(item)
+        if value in (None, ""):
+            continue
+        first, *more = folded(plain(column.shown(value)), room)
+        painted = column.paint(screen, first) if column.paint is not None else first
+        yield f"{screen.dim(column.title.ljust(wide))}{GAP}{painted}"
+        yield from (" " * (wide + len(GAP)) + line for line in more)
 
 
 def width(text: str) -> int:

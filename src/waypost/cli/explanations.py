@@ -7,7 +7,7 @@ from typing import Any, Final, NamedTuple
 
 from waypost.cli.access import router_for
 from waypost.cli.amounts import count, duration, known, local_time, rate, usd
-from waypost.cli.columns import Column, show_one, table
+from waypost.cli.columns import Column, lines_of, show_one
 from waypost.cli.exits import Exit
 from waypost.cli.options import Call
 from waypost.cli.screen import Screen, plain
@@ -102,7 +102,7 @@ def _show_human(screen: Screen, bill: dict[str, Any]) -> None:
     rows = rows_of(bill)
     if rows:
         screen.out()
-        for line in table(screen, rows, COLUMNS):
+        for line in lines_of(screen, rows, COLUMNS):
             screen.out(line)
     if bill["outcome"] != "explained":
         screen.out()

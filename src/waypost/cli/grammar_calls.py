@@ -12,6 +12,8 @@ from waypost.cli.options import (
     POLICY_MODEL,
     PROVIDER,
     REQUEST,
+    Command,
+    Resource,
     done_by,
     folder_options,
     format_option,
@@ -22,7 +24,7 @@ Declared = TypeVar("Declared", bound=Callable[..., Any])
 OUTCOMES: Final = ("delivered", "refused", "failed", "left")
 
 
-@click.command()
+@click.command(cls=Command)
 @click.argument("prompt", nargs=-1)
 @click.option("-m", "--model", type=POLICY_MODEL, envvar="WAYPOST_MODEL", metavar="MODEL[:POLICY]", help="Who answers.")
 @click.option("-s", "--system", help="What the model is told beforehand.")
@@ -39,7 +41,7 @@ def chat(**given: Any) -> None:
     """
 
 
-@click.command()
+@click.command(cls=Command)
 @click.argument("target", type=POLICY_MODEL, metavar="MODEL[:POLICY]|REQUEST")
 @click.option("--prompt", default="Hello!", help="What would be asked.")
 @click.option("--tools", is_flag=True, help="The call would offer a tool.")
@@ -57,7 +59,7 @@ def explain(**given: Any) -> None:
     """
 
 
-@click.group()
+@click.group(cls=Resource)
 def models() -> None:
     """List models and who runs them, and sync the catalogue."""
 
@@ -117,7 +119,7 @@ def request_filters(declared: Declared) -> Declared:
     return declared
 
 
-@click.group()
+@click.group(cls=Resource)
 def requests() -> None:
     """List, show and follow past requests. Each has a waybill, the refused and failed ones too."""
 

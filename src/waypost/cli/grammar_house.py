@@ -6,10 +6,19 @@ from typing import Any
 
 import click
 
-from waypost.cli.options import PATH, PROVIDER, done_by, folder_options, format_option, server_options
+from waypost.cli.options import (
+    PATH,
+    PROVIDER,
+    Command,
+    Resource,
+    done_by,
+    folder_options,
+    format_option,
+    server_options,
+)
 
 
-@click.command()
+@click.command(cls=Command)
 @click.option("--host", help="Address to listen on.  [default: 127.0.0.1]")
 @click.option("--port", type=int, help="Port to listen on; 0 takes any free one.  [default: 8080]")
 @folder_options
@@ -32,7 +41,7 @@ def serve(**given: Any) -> None:
     """
 
 
-@click.command()
+@click.command(cls=Command)
 @click.argument("folder", type=PATH, default=".")
 @done_by("init_file:write")
 def init(**given: Any) -> None:
@@ -42,7 +51,7 @@ def init(**given: Any) -> None:
     """
 
 
-@click.group()
+@click.group(cls=Resource)
 def providers() -> None:
     """List and test providers, and find model servers on this machine.
 
@@ -86,7 +95,7 @@ def discover(**given: Any) -> None:
     """Find Ollama, vLLM, llama.cpp, LM Studio, TGI and SGLang on this machine; print the settings for them."""
 
 
-@click.command()
+@click.command(cls=Command)
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
 @click.option(
     "--port", type=click.IntRange(0, 65535), metavar="N", default=9001, show_default=True, help="First port; 0: any."
@@ -106,7 +115,7 @@ def practice(**given: Any) -> None:
     """
 
 
-@click.command()
+@click.command(cls=Command)
 @click.option(
     "--calls", type=click.IntRange(10, 100_000), metavar="N", default=300, show_default=True, help="Pairs of calls."
 )
@@ -128,7 +137,7 @@ def bench(**given: Any) -> None:
     """
 
 
-@click.command()
+@click.command(cls=Command)
 @click.option("--local", is_flag=True, help="Only what can be seen from this machine; so far there is no more.")
 @click.option("--offline", is_flag=True, help="Do not call providers.")
 @folder_options
@@ -141,7 +150,7 @@ def doctor(**given: Any) -> None:
     """
 
 
-@click.group()
+@click.group(cls=Resource)
 def config() -> None:
     """Show and check the settings in force. Secrets show as fingerprints."""
 
@@ -171,7 +180,7 @@ def check_settings(**given: Any) -> None:
     """Read the settings as `waypost serve` would, and say every fault; exit code 3 where there is one."""
 
 
-@click.command()
+@click.command(cls=Command)
 @click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
 @done_by("completion:print_script")
 def completion(**given: Any) -> None:

@@ -10,7 +10,7 @@ from typing import Any, Final, TypeVar
 
 import click
 
-from waypost.cli.options import MODEL, PROVIDER, done_by, folder_options, format_option
+from waypost.cli.options import MODEL, PROVIDER, Resource, done_by, folder_options, format_option
 
 Declared = TypeVar("Declared", bound=Callable[..., Any])
 KINDS: Final = ("read", "write", "fineGrained")
@@ -24,7 +24,7 @@ def force_option(declared: Declared) -> Declared:
     return click.option("--force", is_flag=True, help="Take models and providers that are not known here.")(declared)
 
 
-@click.group()
+@click.group(cls=Resource)
 def tokens() -> None:
     """Make, list and revoke tokens. They work on the data folder, whether a server runs or not."""
 
@@ -48,7 +48,8 @@ def list_tokens(**given: Any) -> None:
     "permissions",
     type=click.Choice(SCOPES),
     multiple=True,
-    help="Of a fineGrained one; may be given again.  [default: inference.serverless.write]",
+    metavar="SCOPE",
+    help=f"Of a fineGrained one; may be given again: {', '.join(SCOPES)}.  [default: {SCOPES[0]}]",
 )
 @click.option("--expires", help="When it ends: 24h, 90d, or an ISO date or time.  [default: never]")
 @click.option("--model", "models", type=MODEL, multiple=True, help="Only for this model; may be given again.")
@@ -84,7 +85,7 @@ def revoke_token(**given: Any) -> None:
     """Make a token invalid for good. Every worker of a running server refuses it when this returns."""
 
 
-@click.group()
+@click.group(cls=Resource)
 def users() -> None:
     """Make, list and change users. They work on the data folder, whether a server runs or not."""
 

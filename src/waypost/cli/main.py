@@ -14,7 +14,7 @@ import click
 
 from waypost import __version__
 from waypost.cli.exits import Exit, Stop
-from waypost.cli.options import forget_stdout
+from waypost.cli.options import Context, forget_stdout
 from waypost.cli.screen import Screen, as_called, plain, plain_lines
 
 COMMANDS: Final = {
@@ -42,6 +42,8 @@ FULL: Final = (errno.ENOSPC, errno.EDQUOT, errno.EIO)
 
 class LazyGroup(click.Group):
     """Imports a command's module only when that command is used; the list of commands needs none of them."""
+
+    context_class = Context
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(COMMANDS)

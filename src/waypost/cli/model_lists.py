@@ -93,13 +93,13 @@ def _why_not(row: Row) -> str | None:
 
 LIST: Final = (
     Column("MODEL", lambda entry: entry["id"], flex=True),
-    Column("CALLABLE", _callable_of, right=True, spare=1),
-    Column("CHEAPEST", best(_cost, "provider"), flex=True),
+    Column("CALLABLE", _callable_of, right=True, spare=3),
+    Column("CHEAPEST", best(_cost, "provider"), flex=True, spare=2),
     Column("USD IN", best(_cost, "pricing.input"), decimals, right=True),
-    Column("USD OUT", best(_cost, "pricing.output"), decimals, right=True),
-    Column("FASTEST", best(_slowness, "provider"), flex=True),
-    Column("PER S", best(_slowness, "throughput"), rate, right=True, key="tokens_per_s", spare=2),
-    Column("FIRST WORD", best(_slowness, "first_token_latency_ms"), duration, right=True, key="first_word_ms", spare=3),
+    Column("USD OUT", best(_cost, "pricing.output"), decimals, right=True, spare=1),
+    Column("FASTEST", best(_slowness, "provider"), flex=True, spare=4),
+    Column("PER S", best(_slowness, "throughput"), rate, right=True, key="tokens_per_s", spare=5),
+    Column("FIRST WORD", best(_slowness, "first_token_latency_ms"), duration, right=True, key="first_word_ms", spare=6),
 )
 PROVIDERS: Final = (
     Column("PROVIDER", lambda row: row["provider"]),

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import importlib
 import os
+import shutil
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import wraps
 from pathlib import Path
 from typing import Any, Final, NamedTuple, TypeVar
@@ -21,6 +22,11 @@ from waypost.cli.exits import Exit, Stop
 from waypost.cli.screen import STYLES, Screen
 
 Declared = TypeVar("Declared", bound=Callable[..., Any])
+WIDTH_MAX: Final = 80
+WIDTH_MIN: Final = 20
+WIDE: Final = 60
+"""Help narrower than this gives NAME_WIDTH columns to names, and longer names a line of their own."""
+NAME_WIDTH: Final = 10
 PATH: Final = click.Path(path_type=Path)
 
 
@@ -81,6 +87,49 @@ def stop_of(error: Exception) -> Stop | None:
 def forget_stdout() -> None:
     """Whoever read has had enough, as `| head` has: nothing is wrong, and Python must not complain at its end."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+class Formatter(click.HelpFormatter):
+    """click's own would write 50 columns on a terminal of 40, and give half of them to the options' names."""
+
+    def __init__(self, indent_increment: int = 2, width: int | None = None, max_width: int | None = None) -> None:
+        columns = shutil.get_terminal_size().columns
+        fitting = min(columns - 2, (max_width or WIDTH_MAX) - 2) if width is None else width
+        super().__init__(indent_increment, max(fitting, WIDTH_MIN), max_width)
+
+    def write_dl(self, rows: Iterable[tuple[str, str]], col_max: int = 30, col_spacing: int = 2) -> None:
+        """Options, or commands, and what each is for."""
+        super().write_dl(rows, col_max if self.width >= WIDE else NAME_WIDTH, col_spacing)
+
+
+class Context(click.Context):
+    """Whatever is asked for help writes it so."""
+
+    formatter_class = Formatter
+
+
+class Command(click.Command):
+    """A command of ours."""
+
+    context_class = Context
+
+
+class Resource(click.Group):
+    """Commands about one kind of thing; its list says of each the whole first sentence."""
+
+    context_class = Context
+    command_class = Command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        found = [(name, self.get_command(ctx, name)) for name in self.list_commands(ctx)]
+        rows = [(name, _first_sentence(command)) for name, command in found if command is not None]
+        with formatter.section("Commands"):
+            formatter.write_dl(rows)
+
+
+def _first_sentence(command: click.Command) -> str:
+    text = " ".join((command.help or "").partition("\n\n")[0].split())
+    return text.partition(". ")[0].rstrip(".") + "."
 
 
 class Completed(click.ParamType[str, str]):

@@ -101,10 +101,12 @@ def stream_answer(router: Router, body: dict[str, Any], answer: Answer, show: Ca
 
 def whole_answer(router: Router, body: dict[str, Any], answer: Answer, show: Callable[[Piece], None]) -> None:
     """The same in one piece. Raises Problem and Stop."""
-    told = router.post(CHAT_PATH, body)
+    try:
+        told = router.post(CHAT_PATH, body)
+    finally:
+        answer.ended()
     answer.told(told.headers)
     _take(told.value, answer, show)
-    answer.ended()
     answer.first_word_ms = None
 
 
