@@ -8,16 +8,19 @@ import json
 import resource
 import ssl
 import time
+from dataclasses import replace
 
 import apsw
 import pytest
 import trustme
 from failing_disk import failing_disk
 from inside import inside
+from sample_bills import Bills
 from wayside import MODEL, chat, endpoint_row, get, post, provider, provider_rows
 
 from waypost.app import FILES_OF_OUR_OWN, connections_bearable
 from waypost.practice.server import start
+from waypost.store.reader import Reader
 
 pytestmark = pytest.mark.keeps_sockets  # the router keeps its free connections to the providers
 CALLS = (
@@ -70,6 +73,23 @@ def test_a_certificate_renewed_in_its_place_is_shown_after_a_reload(tmp_path) ->
             with pytest.raises(ssl.SSLError):
                 house.serving.use(house.serving.settings)
             assert await shown(house.port) == second
+
+    asyncio.run(story())
+
+
+def test_how_long_waybills_are_kept_is_taken_up_by_a_reload(tmp_path) -> None:
+    async def story() -> None:
+        async with inside(tmp_path, "") as house:
+            await asyncio.gather(*(house.serving.books.file(bill) for bill in Bills().some(1_100)))
+            settings = house.serving.settings
+            fewer = replace(settings, waybills=replace(settings.waybills, keep_days=36_500, keep_rows_max=1_000))
+            house.serving.use(fewer)
+            assert house.serving.needs_restart == ()
+            reader = Reader(settings.data_folder)
+            async with asyncio.timeout(4):
+                while reader.counts()["requests"] != 1_000:
+                    await asyncio.sleep(0.02)
+            reader.close()
 
     asyncio.run(story())
 

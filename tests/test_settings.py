@@ -223,6 +223,7 @@ def test_what_changed_and_is_read_at_the_start_alone_is_named(home) -> None:
     now = read(
         "[practice]\nenabled = false\n[server]\nin_flight_max = 5\ndrain_seconds_max = 1\n"
         '[tokens]\nprefix = "hf_wp_"\n[deadlines]\nsilence_seconds_max = 5\n[log]\nformat = "json"\n'
+        "[waybills]\nkeep_days = 7\nkeep_rows_max = 1000\n"
     )
     assert needs_restart(started, now) == ("server.in_flight_max", "log.format")
     assert needs_restart(now, started) == ("server.in_flight_max", "practice.enabled", "log.format")

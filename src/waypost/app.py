@@ -51,7 +51,7 @@ from waypost.routing.pulse import Pulse
 from waypost.routing.sheets import read_sheets
 from waypost.routing.vitals import PulseSettings
 from waypost.settings import Settings, needs_restart
-from waypost.store.books import Books
+from waypost.store.books import Books, Retention
 from waypost.store.reader import Reader
 from waypost.wire.http11 import HttpServer
 from waypost.wire.http11_messages import HttpLimits, Request
@@ -102,6 +102,11 @@ def _only_at(model: Model, providers: Mapping[str, Provider]) -> Model:
         created=model.created,
         input_modalities=model.input_modalities,
     )
+
+
+def retention(settings: Settings) -> Retention:
+    """How long waybills are kept."""
+    return Retention(settings.waybills.keep_days, settings.waybills.keep_rows_max)
 
 
 def calm_collector() -> None:
@@ -170,6 +175,7 @@ class ServingProcess:
         self._tls = door_tls(self.settings)
         await self.server.listen(sock, self._tls, neighbours)
         calm_collector()
+        self.books.retain(retention(self.settings))  # a worker that starts later has read newer settings
         if self._collector is not None:
             self._collector.start()
         self._tick()
@@ -193,6 +199,7 @@ class ServingProcess:
         self._courier.forget()
         self.door.serve(self.catalogue.providers.values())
         self.house.keep_bodies = settings.waybills.bodies
+        self.books.retain(retention(settings))
 
     @property
     def needs_restart(self) -> tuple[str, ...]:

@@ -21,7 +21,7 @@ from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
-from waypost.app import Practice, ServingProcess, build_catalogue, connections_bearable, door_tls
+from waypost.app import Practice, ServingProcess, build_catalogue, connections_bearable, door_tls, retention
 from waypost.crew_hands import BACKLOG, Hands, WorkerOrders, one_each
 from waypost.crew_terminal import Terminal, on_hangup
 from waypost.identity.pepper import read_pepper
@@ -30,7 +30,7 @@ from waypost.practice.profiles import catalogue_rows
 from waypost.practice.server import PracticeServers, start
 from waypost.routing.catalogue import Catalogue
 from waypost.settings import Settings, SettingsError, watch
-from waypost.store.books import Books, Retention, StoreSettings
+from waypost.store.books import Books, StoreSettings
 from waypost.store.owner import Owner
 from waypost.store.reader import Reader
 
@@ -155,8 +155,7 @@ async def first_steps(books: Books, reader: Reader, pepper: bytes, prefix: str) 
 
 def store_settings(settings: Settings) -> StoreSettings:
     """What the store is told."""
-    kept = settings.waybills
-    return StoreSettings(settings.data_folder, Retention(kept.keep_days, kept.keep_rows_max))
+    return StoreSettings(settings.data_folder, retention(settings))
 
 
 async def practice_servers(settings: Settings) -> tuple[PracticeServers | None, Practice | None]:

@@ -44,6 +44,8 @@ TAKEN_UP: Final = frozenset(
         "routing.unpriced",
         "tokens.prefix",
         "waybills.bodies",
+        "waybills.keep_days",
+        "waybills.keep_rows_max",
     }
 )
 """Settings that a running process takes up, beside all deadlines, providers and models."""

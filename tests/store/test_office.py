@@ -5,7 +5,7 @@ from sample_bills import START_MS
 
 from waypost.domain.problems import Problem
 from waypost.domain.pulse import PulseDelta
-from waypost.store.books import StoreSettings
+from waypost.store.books import Retention, StoreSettings
 from waypost.store.frames import Hello, News, Request, Result, Unframer, Welcome, down_decoder, frame
 from waypost.store.link import OwnerLink
 from waypost.store.office import WORKERS_MAX
@@ -110,6 +110,17 @@ def test_a_worker_that_joins_is_not_waited_for_about_older_changes(open_office):
         await join()
         async with asyncio.timeout(0.9):
             await owner.run("token.used", {"uses": {}})
+
+    open_office(story)
+
+
+def test_a_worker_passes_on_how_long_waybills_are_kept(open_office, bills, reader):
+    async def story(owner, join):
+        await asyncio.gather(*(owner.file(bill) for bill in bills.some(600)))
+        (await join()).retain(Retention(age_days_max=None, rows_max=5))
+        async with asyncio.timeout(4):
+            while reader().counts()["requests"] > 5:
+                await asyncio.sleep(0.02)
 
     open_office(story)
 

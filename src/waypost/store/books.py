@@ -146,6 +146,9 @@ class Books(Protocol):
     def send_pulse(self, deltas: list[PulseDelta]) -> None:
         """Tell the other processes, and the disk."""
 
+    def retain(self, retention: Retention) -> None:
+        """From now on keep waybills so long. Every process may say it; the last word counts."""
+
 
 def ledger_unavailable(why: str) -> Refusal:
     """The refusal for everything that could not be written."""

@@ -13,7 +13,7 @@ import msgspec
 from waypost.domain.callers import Token, User
 from waypost.domain.problems import CODES, Failed, Problem, Refusal
 from waypost.domain.pulse import PulseDelta
-from waypost.store.books import Change, Counter
+from waypost.store.books import Change, Counter, Retention
 from waypost.store.counters import Grant
 from waypost.store.slices import Returned
 
@@ -73,6 +73,12 @@ class Felt(Up, frozen=True, tag=6):
     """A worker's readings of endpoints."""
 
     deltas: list[PulseDelta]
+
+
+class Keep(Up, frozen=True, tag=7):
+    """The settings' word on how long waybills are kept."""
+
+    retention: Retention
 
 
 class Down(msgspec.Struct, frozen=True, array_like=True):
@@ -145,7 +151,7 @@ class Condition(Down, frozen=True, tag=9):
     trouble: str | None
 
 
-AnyUp = Hello | Bills | Question | GivenBack | Request | Seen | Felt
+AnyUp = Hello | Bills | Question | GivenBack | Request | Seen | Felt | Keep
 AnyDown = Welcome | Written | Unwritten | Answer | Recall | Result | Refused | News | Readings | Condition
 
 VALUES: Final = {"user": User, "token": Token}

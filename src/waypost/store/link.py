@@ -15,7 +15,7 @@ import msgspec
 from waypost.domain.problems import Failed
 from waypost.domain.pulse import PulseDelta
 from waypost.domain.waybill import Waybill
-from waypost.store.books import Change, Counter, DataError, Verdict, ledger_unavailable
+from waypost.store.books import Change, Counter, DataError, Retention, Verdict, ledger_unavailable
 from waypost.store.clock import unix_seconds
 from waypost.store.frames import (
     Answer,
@@ -24,6 +24,7 @@ from waypost.store.frames import (
     Felt,
     GivenBack,
     Hello,
+    Keep,
     News,
     Question,
     Readings,
@@ -167,6 +168,9 @@ class OwnerLink(asyncio.Protocol):
     def send_pulse(self, deltas: list[PulseDelta]) -> None:
         if deltas:
             self._say(Felt(deltas))
+
+    def retain(self, retention: Retention) -> None:
+        self._say(Keep(retention))
 
     async def close(self) -> None:
         """Wait until everything filed is written, and hang up."""

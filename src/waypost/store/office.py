@@ -12,7 +12,7 @@ import msgspec
 
 from waypost.domain.problems import Problem
 from waypost.domain.pulse import PulseDelta
-from waypost.store.books import Change
+from waypost.store.books import Change, Retention
 from waypost.store.counters import Ask, Counters, Grant
 from waypost.store.frames import (
     Answer,
@@ -21,6 +21,7 @@ from waypost.store.frames import (
     Felt,
     GivenBack,
     Hello,
+    Keep,
     News,
     Question,
     Readings,
@@ -60,6 +61,7 @@ class Desk(Protocol):
     def trouble(self) -> str | None: ...
     def take_rows(self, rows: list[Row], strangers: list[Row], line: Line) -> None: ...
     async def run(self, command: str, args: dict[str, Any]) -> Any: ...
+    def retain(self, retention: Retention) -> None: ...
     def felt(self, deltas: list[PulseDelta], line: Line) -> None: ...
     def readings(self) -> list[PulseDelta]: ...
 
@@ -173,6 +175,7 @@ class Office:
             Request: lambda line, request: line.do(self._request(line, request)),
             Seen: lambda line, seen: line.seen(seen.seq),
             Felt: lambda line, felt: self._desk.felt(felt.deltas, line),
+            Keep: lambda _, keep: self._desk.retain(keep.retention),
         }
 
     @property

@@ -67,7 +67,6 @@ class Owner:
         self._office.on_silent = callback
 
     def retain(self, retention: Retention) -> None:
-        """From now on keep waybills so long."""
         self._writer.retain(retention)
 
     @property

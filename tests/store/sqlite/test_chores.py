@@ -77,6 +77,15 @@ def test_calls_over_the_count_go_oldest_first(scribe, connection, clock, bills):
     assert connection.execute("SELECT min(id) FROM calls").get == made[-100].id
 
 
+def test_another_limit_is_kept_to_at_once(scribe, connection, clock, bills):
+    chores = Chores(scribe, Retention(None, None), clock)
+    write(scribe, bills.some(DELETE_ROWS * 2))
+    do_all(chores)
+    chores.retention = Retention(None, 7)
+    do_all(chores)
+    assert count(connection) == 7
+
+
 def test_without_a_limit_everything_stays(scribe, connection, clock, bills):
     chores = Chores(scribe, Retention(None, None), clock)
     write(scribe, bills.some(300))

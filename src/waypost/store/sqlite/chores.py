@@ -54,6 +54,7 @@ class Chores:
         self._log_short = True
         self._written_at = 0.0
         self._retain_at = time.monotonic()
+        self._retained = retention
         self._used_at = 0.0
         self._rest_until = 0.0
         self._written_uses: dict[int, int] = {}
@@ -103,7 +104,7 @@ class Chores:
             segments.mend()
         elif self._log_short:
             self._log_short = lengthen(self._connection, self._pace.log_pages)
-        elif now >= self._retain_at:
+        elif now >= self._retain_at or self.retention != self._retained:
             self._retain(now)
         elif self._checkpoint_due(now):
             self._checkpoint()
@@ -116,7 +117,9 @@ class Chores:
 
     def _retain(self, now: float) -> None:
         """Delete a few of the oldest waybills; come back at once while there are more."""
-        segments, (age, rows_max) = self._scribe.segments, self.retention
+        if self.retention != self._retained:
+            self._retained, self._retain_at = self.retention, now
+        segments, (age, rows_max) = self._scribe.segments, self._retained
         before = 0 if age is None else first_number_at(max(0, self._clock_ms() - age * DAY_MS))
         surplus = 0 if rows_max is None else segments.calls - rows_max
         gone, names = delete_oldest(self._connection, before, surplus, DELETE_ROWS)
