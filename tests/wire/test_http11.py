@@ -18,6 +18,23 @@ CHUNKED = (
 )
 
 
+def test_each_call_of_a_connection_brings_its_own_token_and_body(run):
+    head = b"POST /p HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer %b\r\nContent-Length: %d\r\n\r\n%b"
+    said = [(b"one", b"hello"), (b"other", b"a longer one"), (b"one", b""), (b"third", b"x" * 70_000)]
+
+    async def body():
+        site = PlayedSite()
+        async with served(site) as on, connected(on) as client:
+            for token, text in said:
+                await client.ask(head % (token, len(text), text))
+        heard = [(request.headers[b"authorization"], request.body) for request, _ in site.calls]
+        assert heard == [(b"Bearer " + token, text) for token, text in said]
+        assert {request.headers[b"content-length"] for request, _ in site.calls} == {b"5", b"12", b"0", b"70000"}
+        assert len({request.peer for request, _ in site.calls}) == 1
+
+    run(body())
+
+
 def test_a_request_arrives_in_all_its_parts(run):
     async def body():
         site = PlayedSite()

@@ -19,6 +19,7 @@ from contextlib import suppress
 from typing import Final, cast
 
 from waypost.domain.problems import Problem
+from waypost.wire.http11_familiar import Familiar, familiar
 from waypost.wire.http11_heads import read_head, unfinished_trouble
 from waypost.wire.http11_messages import Request, status_line
 from waypost.wire.http11_refusals import internal_error, overloaded, too_slow
@@ -50,6 +51,7 @@ class Connection(asyncio.Protocol):
         "_arrived",
         "_busy",
         "_ending",
+        "_familiar",
         "_full",
         "_held",
         "_keep_alive",
@@ -70,6 +72,8 @@ class Connection(asyncio.Protocol):
         self._held = bytearray()
         """An unfinished head, or what came before its turn."""
         self._arrived = 0.0
+        self._familiar: Familiar | None = None
+        """The first head of a conversation, which the next ones repeat."""
         self._upload: Upload | None = None
         """The body that is coming; then, until the call ends, its claim on memory."""
         self._reply: Reply | None = None
@@ -145,6 +149,11 @@ class Connection(asyncio.Protocol):
         """The start of a head; nearly always a whole request."""
         traffic = self._traffic
         self._arrived = traffic.time()
+        request = None if self._familiar is None else self._familiar.read(data)
+        if request is not None and request.length <= traffic.whole_bytes_max:
+            request.arrived = self._arrived
+            self._call(request)
+            return
         end = data.find(HEAD_END, 0, traffic.limits.header_bytes_max)
         if end >= 0:
             self._take_request(data, end + 4)
@@ -171,10 +180,13 @@ class Connection(asyncio.Protocol):
         """A whole head and what came behind it."""
         request: Request | None = None
         try:
-            request = read_head(data[:end], self._traffic.limits)
+            head = data[:end]
+            request = read_head(head, self._traffic.limits)
             request.peer = self._peer
             request.secure = self._secure
             request.arrived = self._arrived
+            if self._familiar is None:
+                self._familiar = familiar(head, request, self._traffic.limits)
             if request.length == len(data) - end and request.length <= self._traffic.whole_bytes_max:
                 request.body = data[end:]
                 self._call(request)
