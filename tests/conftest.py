@@ -15,6 +15,7 @@ import hypothesis
 import loopback
 import pytest
 from environment import JAVASCRIPT, find_node
+from postgres_server import NEWEST, OLDEST, PostgresServer
 from running import run_to_end
 
 FOREIGN_VARIABLES = re.compile(
@@ -61,6 +62,28 @@ def node() -> str:
     """The Node.js for the tests of JavaScript clients, whose packages are in `tests/clients/js`."""
     assert (JAVASCRIPT / "node_modules").is_dir(), "./dev test installs the JavaScript clients; run it once"
     return find_node().node
+
+
+@pytest.fixture(scope="session")
+def postgres(pytestconfig: pytest.Config) -> Iterator[PostgresServer]:
+    """A real Postgres, the oldest we know; the newest in the long form."""
+    server = PostgresServer(NEWEST if pytestconfig.getoption("--full") else OLDEST)
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def postgres_database(postgres: PostgresServer) -> Iterator[str]:
+    """The address of an empty database of the test's own."""
+    address = postgres.new_database()
+    yield address
+    postgres.drop(address)
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def database(request: pytest.FixtureRequest) -> str | None:
+    """A test that asks for it runs on both engines. As in the settings: an address, or None for the file."""
+    return request.getfixturevalue("postgres_database") if request.param == "postgres" else None
 
 
 @pytest.hookimpl(wrapper=True)

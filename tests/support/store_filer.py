@@ -13,8 +13,8 @@ from waypost.store.books import StoreSettings
 from waypost.store.owner import Owner
 
 
-async def main(folder: Path, start_ms: int) -> None:
-    owner = Owner(StoreSettings(folder))
+async def main(folder: Path, start_ms: int, database: str | None) -> None:
+    owner = Owner(StoreSettings(folder, database=database))
     bills = Bills(start_ms)
 
     async def one_after_another() -> None:
@@ -28,4 +28,4 @@ async def main(folder: Path, start_ms: int) -> None:
 
 
 if __name__ == "__main__":
-    uvloop.run(main(Path(sys.argv[1]), int(sys.argv[2])))
+    uvloop.run(main(Path(sys.argv[1]), int(sys.argv[2]), sys.argv[3] or None))

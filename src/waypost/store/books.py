@@ -99,6 +99,8 @@ class StoreSettings(NamedTuple):
 
     folder: Path
     retention: Retention = Retention()
+    database: str | None = None
+    """Address of a Postgres database, password and all; None is a SQLite file in the folder."""
     retry_seconds_max: float = 5.0
     """How long a batch that the disk refused is tried again."""
     poll_seconds: float = 0.25

@@ -40,7 +40,7 @@ class Owner:
         self._lock = FolderLock(settings.folder)
         self._lock.take()
         with self._lock.kept():
-            scribe, chores = engine_of(settings.folder).open_writer(settings.retention, clock_ms)
+            scribe, chores = engine_of(settings.folder, settings.database).open_writer(settings.retention, clock_ms)
         self._shelf = Shelf(kept_readings(scribe.sql))
         hooks = Hooks(self._committed, self._changed_elsewhere, self._died, self._troubled)
         self._writer = Writer(scribe, chores, settings, hooks)

@@ -10,7 +10,7 @@ from typing import Any, Final, TypeVar
 from waypost.domain.callers import Token, User
 from waypost.domain.requests import request_id
 from waypost.store import identities
-from waypost.store.books import Change, Filters, Page, ledger_unavailable
+from waypost.store.books import Change, DataError, Filters, Page, ledger_unavailable
 from waypost.store.engine import Reading
 from waypost.store.engines import engine_of
 from waypost.store.rows import COLUMNS, NAMED
@@ -35,8 +35,8 @@ COUNTS: Final = {
 class Reader:
     """Read-only connections to the data, one for each thread that reads at the moment."""
 
-    def __init__(self, folder: Path) -> None:
-        self._engine = engine_of(folder)
+    def __init__(self, folder: Path, database: str | None = None) -> None:
+        self._engine = engine_of(folder, database)
         self._idle: SimpleQueue[Reading] = SimpleQueue()
         self._idle.put(self._engine.open_reader())
 
@@ -101,7 +101,7 @@ class Reader:
         except (Empty, TryAgain):
             try:
                 return self._ask_once(self._engine.open_reader(), question)
-            except TryAgain as error:
+            except (TryAgain, DataError) as error:
                 raise ledger_unavailable(str(error)) from error
 
     def _ask_once(self, reading: Reading, question: Callable[[Reading], Answer]) -> Answer:

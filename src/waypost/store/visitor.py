@@ -40,7 +40,7 @@ RECEIVE_BYTES: Final = 65_536
 
 
 @contextmanager
-def visit(folder: Path, wait_seconds_max: float = WAIT_SECONDS_MAX) -> Iterator[Run]:
+def visit(folder: Path, database: str | None = None, wait_seconds_max: float = WAIT_SECONDS_MAX) -> Iterator[Run]:
     """A way to run commands on a data folder, whoever owns it at the moment. Raises DataError."""
     deadline = time.monotonic() + wait_seconds_max
     lock = FolderLock(folder)
@@ -57,7 +57,7 @@ def visit(folder: Path, wait_seconds_max: float = WAIT_SECONDS_MAX) -> Iterator[
             lock.take(0)
         time.sleep(0.02)
     try:
-        scribe, _ = engine_of(folder).open_writer(Retention(), unix_ms)
+        scribe, _ = engine_of(folder, database).open_writer(Retention(), unix_ms)
         try:
             yield _Clerk(scribe).run
         finally:

@@ -1,12 +1,14 @@
-"""Every way there is to the store. Postgres joins here, as one more driver."""
+"""Every way there is to the store, on every engine."""
 
 import shutil
 import tempfile
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
+from outages import PostgresOutage, sqlite_outage
 from sample_bills import Bills
 
 from waypost.store.books import Books, Retention, StoreSettings
@@ -17,13 +19,20 @@ from waypost.store.reader import Reader
 Open = Callable[[Path], AbstractAsyncContextManager[Books]]
 
 
-def settings(folder: Path) -> StoreSettings:
-    return StoreSettings(folder, Retention(None, None), retry_seconds_max=0.2, poll_seconds=0.05)
+class Place(NamedTuple):
+    """What the store is told of where the data is."""
+
+    folder: Path
+    database: str | None
+
+
+def settings(place: Place) -> StoreSettings:
+    return StoreSettings(place.folder, Retention(None, None), place.database, retry_seconds_max=0.2, poll_seconds=0.05)
 
 
 @asynccontextmanager
-async def in_this_process(folder: Path) -> AsyncIterator[Books]:
-    owner = Owner(settings(folder))
+async def in_this_process(place: Place) -> AsyncIterator[Books]:
+    owner = Owner(settings(place))
     try:
         yield owner
     finally:
@@ -31,10 +40,10 @@ async def in_this_process(folder: Path) -> AsyncIterator[Books]:
 
 
 @asynccontextmanager
-async def through_the_socket(folder: Path) -> AsyncIterator[Books]:
-    owner = Owner(settings(folder))
+async def through_the_socket(place: Place) -> AsyncIterator[Books]:
+    owner = Owner(settings(place))
     await owner.listen()
-    link = await OwnerLink.connect(folder)
+    link = await OwnerLink.connect(place.folder)
     try:
         yield link
     finally:
@@ -42,12 +51,18 @@ async def through_the_socket(folder: Path) -> AsyncIterator[Books]:
         await owner.close()
 
 
-DRIVERS: dict[str, Open] = {"sqlite": in_this_process, "sqlite-worker": through_the_socket}
+WAYS: dict[str, Open] = {"owner": in_this_process, "worker": through_the_socket}
 
 
-@pytest.fixture(params=DRIVERS)
+@pytest.fixture(params=WAYS)
 def open_books(request) -> Open:
-    return DRIVERS[request.param]
+    """Each way to the store; `place` makes it each way on each engine."""
+    return WAYS[request.param]
+
+
+@pytest.fixture
+def place(folder, database):
+    return Place(folder, database)
 
 
 @pytest.fixture
@@ -58,17 +73,33 @@ def folder():
 
 
 @pytest.fixture
+def told():
+    """What the store is told of a place."""
+    return settings
+
+
+@pytest.fixture
+def outage(request, database):
+    """The engine of the test, to be made to fail. Asked for before the store is opened."""
+    if database is not None:
+        yield PostgresOutage(request.getfixturevalue("postgres"), database)
+        return
+    with sqlite_outage() as made:
+        yield made
+
+
+@pytest.fixture
 def bills():
     return Bills()
 
 
 @pytest.fixture
-def reader(folder):
+def reader(place):
     opened = []
 
     def open_once() -> Reader:
         if not opened:
-            opened.append(Reader(folder))
+            opened.append(Reader(*place))
         return opened[0]
 
     yield open_once

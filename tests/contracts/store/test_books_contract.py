@@ -2,9 +2,7 @@
 
 import asyncio
 
-import apsw
 import pytest
-from failing_disk import failing_disk
 from sample_bills import START_MS, sample_caller, sample_request
 
 from waypost.domain.callers import Limits
@@ -23,9 +21,9 @@ async def ada(books):
     return await books.run("token.create", TOKEN)
 
 
-def test_a_filed_waybill_can_be_read_the_moment_it_is_done(run, open_books, folder, bills, reader):
+def test_a_filed_waybill_can_be_read_the_moment_it_is_done(run, open_books, place, bills, reader):
     async def story():
-        async with open_books(folder) as books:
+        async with open_books(place) as books:
             await ada(books)
             bill = bills.bill()
             await books.file(bill)
@@ -37,36 +35,35 @@ def test_a_filed_waybill_can_be_read_the_moment_it_is_done(run, open_books, fold
     run(story())
 
 
-def test_trouble_with_the_disk_is_known_everywhere_and_ends_by_itself(run, open_books, folder, bills):
-    async def known(books, trouble) -> None:
+def test_trouble_with_the_disk_is_known_everywhere_and_ends_by_itself(run, open_books, place, bills, outage):
+    async def known(books, *, trouble) -> None:
         async with asyncio.timeout(5):
-            while books.trouble != trouble:
+            while (books.trouble is not None) != trouble:
                 await asyncio.sleep(0.01)
 
-    async def story(disk):
-        async with open_books(folder) as books:
+    async def story():
+        async with open_books(place) as books:
             await books.file(bills.bill())
             assert (books.trouble, books.unwritten) == (None, 0)
-            disk.write_error = apsw.FullError
+            outage.begin()
             refused = books.file(bills.bill())
             assert books.unwritten == 1
             with pytest.raises(Refusal, match="could not be written"):
                 await refused
-            await known(books, "the test's disk")
+            await known(books, trouble=True)
             assert books.unwritten == 0
-            disk.write_error = None
-            await known(books, None)
+            outage.end()
+            await known(books, trouble=False)
             await books.file(bills.bill())
 
-    with failing_disk() as disk:
-        run(story(disk))
+    run(story())
 
 
-def test_a_thousand_at_once_are_all_there(run, open_books, folder, bills, reader):
+def test_a_thousand_at_once_are_all_there(run, open_books, place, bills, reader):
     made = bills.some(1000)
 
     async def story():
-        async with open_books(folder) as books:
+        async with open_books(place) as books:
             await asyncio.gather(*map(books.file, made))
 
     run(story())
@@ -74,7 +71,7 @@ def test_a_thousand_at_once_are_all_there(run, open_books, folder, bills, reader
     assert all(reader().find(bill.id) for bill in made[::100])
 
 
-def test_one_that_cannot_be_written_fails_alone(run, open_books, folder, bills, reader):
+def test_one_that_cannot_be_written_fails_alone(run, open_books, place, bills, reader):
     bad = {
         "outside its range": bills.bill(charge_nano_usd=-1),
         "no number": bills.bill(ms="long"),
@@ -84,7 +81,7 @@ def test_one_that_cannot_be_written_fails_alone(run, open_books, folder, bills, 
     good = bills.some(3)
 
     async def story():
-        async with open_books(folder) as books:
+        async with open_books(place) as books:
             results = await asyncio.gather(*map(books.file, [*good, *bad.values()]), return_exceptions=True)
             assert results[:3] == [None] * 3
             assert [result.code for result in results[3:]] == ["internal_error"] * 4
@@ -94,7 +91,7 @@ def test_one_that_cannot_be_written_fails_alone(run, open_books, folder, bills, 
     assert reader().counts()["requests"] == 4
 
 
-def test_lists_are_filtered_by_everything(run, open_books, folder, bills, reader):
+def test_lists_are_filtered_by_everything(run, open_books, place, bills, reader):
     bob = sample_caller(2, "bob")
     odd = bills.bill(
         caller=bob,
@@ -106,7 +103,7 @@ def test_lists_are_filtered_by_everything(run, open_books, folder, bills, reader
     )
 
     async def story():
-        async with open_books(folder) as books:
+        async with open_books(place) as books:
             await ada(books)
             await books.run("user.create", {"name": "bob"})
             await books.run("token.create", TOKEN | {"user": "bob", "name": "ci", "digest": b"e" * 32})
@@ -130,9 +127,9 @@ def test_lists_are_filtered_by_everything(run, open_books, folder, bills, reader
         assert reader().page(filters).items == [], filters
 
 
-def test_unknown_callers_are_kept_apart_from_waybills(run, open_books, folder, bills, reader):
+def test_unknown_callers_are_kept_apart_from_waybills(run, open_books, place, bills, reader):
     async def story():
-        async with open_books(folder) as books:
+        async with open_books(place) as books:
             for _ in range(3):
                 books.file_stranger(bills.bare(stranger="hf_…", status=401, code="token_unknown"))
             await books.file(bills.bill())
@@ -142,9 +139,9 @@ def test_unknown_callers_are_kept_apart_from_waybills(run, open_books, folder, b
     assert len(reader().page(Filters()).items) == 1
 
 
-def test_identities_are_made_changed_and_revoked(run, open_books, folder, reader):
+def test_identities_are_made_changed_and_revoked(run, open_books, place, reader):
     async def story():
-        async with open_books(folder) as books:
+        async with open_books(place) as books:
             wants = Preferences("cheapest", ("alpha",), frozenset({"beta"}))
             user = await books.run("user.create", {"name": "ada", "preferences": wants, "operator": True})
             assert (user.name, user.preferences, user.operator) == ("ada", wants, True)
@@ -172,9 +169,9 @@ def test_identities_are_made_changed_and_revoked(run, open_books, folder, reader
         ("nonsense", {}, "no command 'nonsense'"),
     ],
 )
-def test_a_wrong_command_is_a_clear_refusal(run, open_books, folder, command, args, message):
+def test_a_wrong_command_is_a_clear_refusal(run, open_books, place, command, args, message):
     async def story():
-        async with open_books(folder) as books:
+        async with open_books(place) as books:
             await ada(books)
             with pytest.raises(Refusal, match=message) as caught:
                 await books.run(command, args)
@@ -185,9 +182,9 @@ def test_a_wrong_command_is_a_clear_refusal(run, open_books, folder, command, ar
     run(story())
 
 
-def test_changes_are_known_when_the_command_is_done(run, open_books, folder):
+def test_changes_are_known_when_the_command_is_done(run, open_books, place):
     async def story():
-        async with open_books(folder) as books:
+        async with open_books(place) as books:
             known = {}
             books.on_changes(lambda changes: known.update({(c.subject, c.id): c.value for c in changes}))
             token = await ada(books)
@@ -198,9 +195,9 @@ def test_changes_are_known_when_the_command_is_done(run, open_books, folder):
     run(story())
 
 
-def test_a_minutes_limit_is_exact(run, open_books, folder):
+def test_a_minutes_limit_is_exact(run, open_books, place):
     async def story():
-        async with open_books(folder) as books:
+        async with open_books(place) as books:
             await a_minute_that_lasts()
             counter = Counter("requests:1", 10, 60)
             verdicts = await asyncio.gather(*[take(books, counter) for _ in range(64)])
@@ -222,9 +219,9 @@ async def take(books, counter, amount=1):
     return await books.take(counter, amount) if verdict is None else verdict
 
 
-def test_streams_at_once_come_back(run, open_books, folder):
+def test_streams_at_once_come_back(run, open_books, place):
     async def story():
-        async with open_books(folder) as books:
+        async with open_books(place) as books:
             counter = Counter("streams:1", 3, 0)
             assert [(await take(books, counter)).granted for _ in range(4)] == [True, True, True, False]
             books.give(counter, 1)
@@ -234,9 +231,9 @@ def test_streams_at_once_come_back(run, open_books, folder):
     run(story())
 
 
-def test_tokens_may_be_corrected_to_more_than_the_limit(run, open_books, folder):
+def test_tokens_may_be_corrected_to_more_than_the_limit(run, open_books, place):
     async def story():
-        async with open_books(folder) as books:
+        async with open_books(place) as books:
             await a_minute_that_lasts()
             counter = Counter("tokens:1", 1000, 60)
             assert (await take(books, counter, 900)).granted
@@ -246,11 +243,11 @@ def test_tokens_may_be_corrected_to_more_than_the_limit(run, open_books, folder)
     run(story())
 
 
-def test_readings_are_kept_for_the_next_start(run, open_books, folder):
+def test_readings_are_kept_for_the_next_start(run, open_books, place):
     reading = PulseDelta(("acme/one", "alpha"), START_MS * 2, (1.0, 2.5))
 
     async def story(expected):
-        async with open_books(folder) as books:
+        async with open_books(place) as books:
             told = []
             books.on_pulse(told.extend)
             assert told == expected
@@ -261,9 +258,9 @@ def test_readings_are_kept_for_the_next_start(run, open_books, folder):
     run(story([reading]))
 
 
-def test_every_process_has_its_own_number_for_requests(run, open_books, folder):
+def test_every_process_has_its_own_number_for_requests(run, open_books, place):
     async def story():
-        async with open_books(folder) as books:
+        async with open_books(place) as books:
             assert 0 <= books.writer <= 63
 
     run(story())

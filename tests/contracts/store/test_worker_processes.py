@@ -44,9 +44,9 @@ class Child:
 class Staff:
     """An owner and its workers."""
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self.owner = Owner(StoreSettings(folder, poll_seconds=0.05))
+    def __init__(self, place) -> None:
+        self.place = place
+        self.owner = Owner(StoreSettings(place.folder, database=place.database, poll_seconds=0.05))
         self.children: list[Child] = []
 
     async def start(self, count: int) -> None:
@@ -56,7 +56,7 @@ class Staff:
             process = await asyncio.create_subprocess_exec(
                 sys.executable,
                 str(SUPPORT / "store_worker.py"),
-                str(self.folder),
+                str(self.place.folder),
                 stdin=asyncio.subprocess.PIPE,
                 stdout=asyncio.subprocess.PIPE,
                 env=environment,
@@ -74,12 +74,12 @@ class Staff:
 
 
 @pytest.fixture
-def staffed(run, folder):
+def staffed(run, place):
     """`staffed(count, story)`: run the story with an owner and so many workers."""
 
     def play(count, story):
         async def whole():
-            staff = Staff(folder)
+            staff = Staff(place)
             await staff.start(count)
             try:
                 await story(staff)
@@ -148,7 +148,7 @@ def test_a_worker_that_starts_later_takes_a_free_number(staffed):
         process = await asyncio.create_subprocess_exec(
             sys.executable,
             str(SUPPORT / "store_worker.py"),
-            str(staff.folder),
+            str(staff.place.folder),
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
             env={"PYTHONPATH": str(SUPPORT), "PATH": "/usr/bin:/bin"},
@@ -175,7 +175,7 @@ def test_a_revocation_returns_when_every_worker_knows_also_from_the_command_line
         token = await staff.owner.run("token.create", TOKEN)
 
         def revoke():
-            with visit(staff.folder) as do:
+            with visit(*staff.place) as do:
                 do("token.revoke", {"id": token.id})
 
         began = time.monotonic()

@@ -15,7 +15,7 @@ from waypost.store.books import Retention
 from waypost.store.sqlite.log_file import lengthen
 from waypost.store.sqlite.retention import delete_old_notes, delete_oldest
 from waypost.store.sqlite.scribe import Scribe
-from waypost.store.waybills import at_ms
+from waypost.store.uses import due_uses
 
 log = logging.getLogger("waypost.store")
 DELETE_ROWS: Final = 256
@@ -132,20 +132,15 @@ class Chores:
 
     def _note_uses(self, age_ms_min: int) -> None:
         """Write when tokens were last used, once a minute each at most."""
-        used, written = self._scribe.used, self._written_uses
-        due = {}
-        for token, number in used.items():
-            used_at = at_ms(number)
-            if token is not None and used_at - written.get(token, 0) >= age_ms_min:
-                due[token] = used_at
-        used.clear()
+        due = due_uses(self._scribe.used, self._written_uses, age_ms_min)
+        self._scribe.used.clear()
         if due:
             self._connection.execute(
                 "UPDATE tokens SET last_used_at = max(coalesce(last_used_at, 0), uses.value)"
                 " FROM json_each(?) AS uses WHERE tokens.id = CAST(uses.key AS INTEGER)",
                 (msgspec.json.encode(due).decode(),),
             )
-            written.update(due)
+            self._written_uses.update(due)
 
     def _checkpoint_due(self, now: float) -> bool:
         quiet = now - self._written_at >= self._pace.checkpoint_quiet_seconds

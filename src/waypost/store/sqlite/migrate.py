@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from importlib import resources
+from collections.abc import Sequence
 from pathlib import Path
 
 import apsw
 
 from waypost.store.books import DataError
+from waypost.store.migrations import Migration, refuse_newer, refuse_older, shipped
 
 
-def known_migrations() -> list[tuple[int, str]]:
-    """Every migration shipped with this version: its number and its SQL, in order."""
-    folder = resources.files("waypost.store.sqlite") / "migrations"
-    files = sorted(item.name for item in folder.iterdir() if item.name.endswith(".sql"))
-    return [(int(name[:4]), (folder / name).read_text("utf-8")) for name in files]
+def known_migrations() -> list[Migration]:
+    """Every migration shipped with this version, in order."""
+    return shipped("waypost.store.sqlite")
 
 
 def data_version(connection: apsw.Connection) -> int:
@@ -22,11 +21,11 @@ def data_version(connection: apsw.Connection) -> int:
     return int(connection.pragma("user_version"))
 
 
-def migrate(connection: apsw.Connection, path: Path, migrations: list[tuple[int, str]] | None = None) -> None:
+def migrate(connection: apsw.Connection, path: Path, migrations: Sequence[tuple[int, str]] | None = None) -> None:
     """Apply what is missing. Raises DataError for data of a newer Waypost and for a migration that fails."""
     steps = known_migrations() if migrations is None else migrations
     version, newest = data_version(connection), steps[-1][0]
-    _refuse_newer(version, newest, path)
+    refuse_newer(version, newest, path.parent)
     missing = [(number, sql) for number, sql in steps if number > version]
     if missing and version > 0:
         _try_on_copy(connection, path, missing)
@@ -36,24 +35,12 @@ def migrate(connection: apsw.Connection, path: Path, migrations: list[tuple[int,
 
 def refuse_other_version(connection: apsw.Connection, path: Path) -> None:
     """For those who only read: raise DataError unless the data has exactly this version's shape."""
-    version, newest = data_version(connection), known_migrations()[-1][0]
-    _refuse_newer(version, newest, path)
-    if version < newest:
-        raise DataError(
-            f"The data in {path.parent} is version {version}; this Waypost reads version {newest}.",
-            "Start `waypost serve` with this version once; it brings the data forward.",
-        )
+    version, newest = data_version(connection), known_migrations()[-1].number
+    refuse_newer(version, newest, path.parent)
+    refuse_older(version, newest, path.parent)
 
 
-def _refuse_newer(version: int, newest: int, path: Path) -> None:
-    if version > newest:
-        raise DataError(
-            f"The data in {path.parent} is version {version}, written by a newer Waypost; this one knows {newest}.",
-            "Install that newer Waypost again, or restore the backup made before it.",
-        )
-
-
-def _apply(connection: apsw.Connection, steps: list[tuple[int, str]]) -> None:
+def _apply(connection: apsw.Connection, steps: Sequence[tuple[int, str]]) -> None:
     """All steps or none."""
     connection.execute("BEGIN IMMEDIATE")
     try:
@@ -66,7 +53,7 @@ def _apply(connection: apsw.Connection, steps: list[tuple[int, str]]) -> None:
     connection.execute("COMMIT")
 
 
-def _try_on_copy(connection: apsw.Connection, path: Path, steps: list[tuple[int, str]]) -> None:
+def _try_on_copy(connection: apsw.Connection, path: Path, steps: Sequence[tuple[int, str]]) -> None:
     copy_path = path.with_suffix(".trial")
     copy_path.unlink(missing_ok=True)
     try:

@@ -219,7 +219,12 @@ class Writer:
         self._polled_at = time.monotonic()
         if self.trouble is not None and self._polled_at - self._tried_at >= PATIENCE_SECONDS:
             self._try_disk()
-        changes = self._scribe.news()
+        try:
+            changes = self._scribe.news()
+        except TryAgain as error:
+            self._scribe.roll_back()
+            self._tell_trouble(str(error))
+            return
         if changes:
             self._hooks.changed(changes)
 
