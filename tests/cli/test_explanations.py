@@ -170,3 +170,10 @@ def test_each_wish_is_part_of_the_call_that_is_explained(alone, options, field) 
 def test_a_wish_for_nothing_special_is_a_plain_call() -> None:
     wish = Wish("Hello!", tools=False, structured=False, image=False, max_tokens=None, bill_to=None)
     assert wish.body("a/b") == {"model": "a/b", "messages": [{"role": "user", "content": "Hello!"}]}
+
+
+@pytest.mark.parametrize("style", ["human", "tsv"])
+def test_a_route_in_the_advice_becomes_a_command(cli, style) -> None:
+    told = cli("explain", "zzz", "--format", style)
+    assert told.code == 1
+    assert told.err.splitlines()[-1] == "hint: Take an id from `python -m waypost models list`."

@@ -20,6 +20,13 @@ from waypost.store.books import DataError
         (DataError("No folder.", "Make it."), 3, "No folder.", "Make it."),
         (FileNotFoundError(2, "No such file", "/x/y"), 3, "/x/y: no such file or directory.", None),
         (PermissionError(13, "Permission denied", "/x"), 3, "/x: permission denied.", None),
+        (
+            SettingsError([Fault("command line", "server.port", "is wrong")]),
+            2,
+            "command line: server.port is wrong",
+            None,
+        ),
+        (SettingsError([Fault("command line", "b", "c"), Fault("a", "d", "e")]), 3, "command line: b c\na: d e", None),
         (SettingsError([Fault("a", "b", "c"), Fault("a", "d", "e")]), 3, "a: b c\na: d e", None),
     ],
 )

@@ -57,6 +57,8 @@ def test_models_are_found_by_a_part_of_their_name_or_a_provider(cli) -> None:
     assert len(rows) == len(everything) + 1
     nothing = cli("models", "list", "nothing-like-it", "--format", "human")
     assert (nothing.code, nothing.out, nothing.err) == (0, "", "No model fits.\n")
+    slip = cli("models", "list", "--provider", "practice-swfit", "--format", "human")
+    assert "nobody called 'practice-swfit' runs one; did you mean \"practice-swift\"?" in slip.err
 
 
 def test_a_model_is_shown_with_its_providers(cli) -> None:

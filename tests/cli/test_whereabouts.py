@@ -113,3 +113,10 @@ def test_a_private_file_is_whole_or_not_there(tmp_path) -> None:
         write_private(tmp_path / "one", json)
     assert (tmp_path / "one").read_text() == "first"
     assert [path.name for path in tmp_path.iterdir()] == ["one"]
+
+
+@pytest.mark.parametrize("url", ["ftp://here", "file:///etc/passwd", "://x"])
+def test_an_address_that_no_waypost_has_is_a_usage_error(alone, url) -> None:
+    done = alone("models", "list", "--url", url)
+    assert done.code == 2
+    assert "is no address of a Waypost" in done.err

@@ -9,8 +9,9 @@ from waypost.cli.access import router_for
 from waypost.cli.amounts import count, duration, known, local_time, rate, usd
 from waypost.cli.columns import Column, lines_of, show_one
 from waypost.cli.exits import Exit
+from waypost.cli.failures import said_here
 from waypost.cli.options import Call
-from waypost.cli.screen import Screen, plain
+from waypost.cli.screen import Screen, as_called, plain
 
 EXPLAIN_PATH: Final = "/v1/explain"
 TOOL: Final = {"type": "function", "function": {"name": "look_up", "parameters": {"type": "object", "properties": {}}}}
@@ -56,7 +57,7 @@ def explain(call: Call, target: str, **wish: Any) -> int:
     if not call.screen.human:
         call.screen.note(f"waypost: it would be refused: {plain(bill['refused_by']['message'])}")
         if bill["fix"]:
-            call.screen.note(f"hint: {plain(bill['fix'])}")
+            call.screen.note(f"hint: {as_called(said_here(plain(bill['fix'])))}")
     return Exit.NOT_WELL
 
 
@@ -109,7 +110,7 @@ def _show_human(screen: Screen, bill: dict[str, Any]) -> None:
         show_one(screen, bill, facts(bill))
     fix = bill.get("fix")
     if fix:
-        screen.hint(plain(fix))
+        screen.hint(said_here(plain(fix)))
 
 
 def _headline(screen: Screen, bill: dict[str, Any]) -> str:

@@ -11,6 +11,7 @@ from waypost.cli.amounts import count, decimals, duration, known, rate
 from waypost.cli.columns import Column, show_list
 from waypost.cli.options import Call
 from waypost.cli.screen import plain
+from waypost.domain.tables import did_you_mean
 
 MODELS_PATH: Final = "/v1/models"
 Row = dict[str, Any]
@@ -25,12 +26,19 @@ def show_models(call: Call, text: str, provider: str | None) -> None:
         if text.lower() in entry["id"].lower()
         and (provider is None or any(row["provider"] == provider for row in entry["providers"]))
     ]
-    nothing = (
-        "No model fits." if entries else "There are no models yet; `waypost models sync` asks providers for theirs."
-    )
-    show_list(call.screen, wanted, LIST, nothing)
+    show_list(call.screen, wanted, LIST, _why_nothing(entries, provider))
     if wanted:
         call.screen.hint(f"waypost models show {plain(wanted[0]['id'])}")
+
+
+def _why_nothing(entries: list[Row], provider: str | None) -> str:
+    """For people who see an empty list."""
+    if not entries:
+        return "There are no models yet; `waypost models sync` asks providers for theirs."
+    running = {row["provider"] for entry in entries for row in entry["providers"]}
+    if provider is not None and provider not in running:
+        return f"No model fits: nobody called {plain(provider)!r} runs one{did_you_mean(provider, running) or '.'}"
+    return "No model fits."
 
 
 def show_model(call: Call, model: str) -> None:

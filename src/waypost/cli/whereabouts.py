@@ -9,7 +9,7 @@ from pathlib import Path
 from tempfile import mkstemp
 from typing import Any, Final, NamedTuple
 
-from waypost.cli.options import Where
+from waypost.cli.options import Where, usage_error
 from waypost.settings import Settings, load
 
 FILE: Final = "server.json"
@@ -68,9 +68,12 @@ def _local(where: Where) -> Destination | None:
 
 
 def base_of(url: str) -> str:
-    """An address as people paste it: `/v1` at its end, which SDKs want, is not part of it."""
+    """An address as people paste it: `/v1` at its end, which SDKs want, is not part of it. Raises Stop."""
     base = url.strip().rstrip("/").removesuffix("/v1")
-    return base if "://" in base else f"http://{base}"
+    base = base if "://" in base else f"http://{base}"
+    if not base.startswith(("http://", "https://")):
+        raise usage_error(f"{url!r} is no address of a Waypost.", "Write it like http://127.0.0.1:8080.")
+    return base
 
 
 def shown_host(host: str) -> str:
