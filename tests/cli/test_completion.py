@@ -38,6 +38,30 @@ def test_bash_can_read_its_script_and_offers_what_we_offer(tmp_path) -> None:
 
 
 @pytest.mark.parametrize(
+    ("words", "offered"),
+    [
+        ("chat -m practice/sage : fa", "fastest 3"),
+        ("chat -m practice/sage :", "fastest 3"),
+        ("chat -m practice/sa", "practice/sage:fastest 3"),
+        ("chat -m practice/sage : cheapest --no", "practice/sage:fastest 4"),
+    ],
+)
+def test_bash_breaks_words_at_colons_and_is_answered_all_the_same(tmp_path, words, offered) -> None:
+    stand_in = tmp_path / "waypost"
+    stand_in.write_text('#!/bin/sh\necho "plain,practice/sage:fastest"\necho "plain,$COMP_CWORD"\n')
+    stand_in.chmod(0o755)
+    ask = f"COMP_WORDS=(waypost {words})\nCOMP_CWORD={len(words.split())}\n_waypost_completion waypost\n"
+    done = subprocess.run(
+        ["bash", "--norc", "-c", f"{script('bash')}\n{ask}echo ${{COMPREPLY[@]}}"],
+        env={"PATH": f"{tmp_path}:/usr/bin:/bin"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.stdout.strip() == offered, done.stderr
+
+
+@pytest.mark.parametrize(
     ("typed", "offered"),
     [
         ("waypost to", {"tokens"}),
