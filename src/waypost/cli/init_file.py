@@ -23,6 +23,7 @@ EXAMPLES: Final = {
     "tls_cert_file": "/etc/waypost/cert.pem",
     "tls_key_file": "/etc/waypost/key.pem",
     "data_folder": "waypost-data",
+    "database": "postgres://waypost@db.example.com/waypost",
     "enabled": True,
     "endpoint": "http://127.0.0.1:4318",
 }
