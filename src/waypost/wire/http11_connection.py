@@ -54,7 +54,6 @@ class Connection(asyncio.Protocol):
         "_familiar",
         "_full",
         "_held",
-        "_keep_alive",
         "_peer",
         "_reply",
         "_secure",
@@ -62,6 +61,7 @@ class Connection(asyncio.Protocol):
         "_transport",
         "_upload",
         "deadline",
+        "keep_alive",
     )
 
     def __init__(self, traffic: Traffic) -> None:
@@ -77,7 +77,8 @@ class Connection(asyncio.Protocol):
         self._upload: Upload | None = None
         """The body that is coming; then, until the call ends, its claim on memory."""
         self._reply: Reply | None = None
-        self._keep_alive = True
+        self.keep_alive = True
+        """Whether another request may follow the one that is being answered."""
         self._busy = False
         """What comes now has to wait: a call runs, the client does not read, or it is not yet its turn."""
         self._full = False
@@ -224,14 +225,14 @@ class Connection(asyncio.Protocol):
         self._held += data
         if len(self._held) > self._traffic.limits.pipelined_bytes_max:
             self._held.clear()
-            self._keep_alive = False
+            self.keep_alive = False
 
     # Calling and replying.
 
     def _call(self, request: Request) -> None:
         traffic = self._traffic
         self._busy = True
-        self._keep_alive = request.keep_alive
+        self.keep_alive = request.keep_alive and not traffic.draining
         self.deadline = NEVER
         reply = self._reply = Reply(self, self._transport.write, request)
         traffic.in_flight += 1
@@ -252,16 +253,6 @@ class Connection(asyncio.Protocol):
     def transport(self) -> asyncio.Transport:
         """For those who play broken servers and must reach below HTTP."""
         return self._transport
-
-    def close_after(self) -> None:
-        """The reply's end will be the connection's end."""
-        self._keep_alive = False
-
-    def closes_after(self) -> bool:
-        """Whether the connection ends with the reply that begins now."""
-        if self._traffic.draining:
-            self._keep_alive = False
-        return not self._keep_alive
 
     def reply_done(self) -> None:
         self._end_call()
@@ -291,7 +282,7 @@ class Connection(asyncio.Protocol):
     def _go_on(self) -> None:
         """The connection is free, or at its end. Whatever was pipelined comes in its own turn of the loop."""
         traffic = self._traffic
-        if traffic.draining or not self._keep_alive:
+        if not self.keep_alive:
             self._close()
             return
         self.deadline = traffic.idle_until if self._upload is None else traffic.now + traffic.limits.body_check_seconds
@@ -306,7 +297,7 @@ class Connection(asyncio.Protocol):
         block = bytes(self._held)
         self._held.clear()
         self._busy = False
-        if not self._keep_alive:
+        if not self.keep_alive:
             self._close()
         elif block:
             self.data_received(block)
@@ -350,7 +341,8 @@ class Connection(asyncio.Protocol):
         self._client_left()
 
     def drain(self) -> None:
-        """Close if nothing is under way."""
+        """Close if nothing is under way, else after that."""
+        self.keep_alive = False
         if not self._busy and self._upload is None and not self._held:
             self._close()
 

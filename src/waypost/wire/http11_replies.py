@@ -21,8 +21,10 @@ class Line(Protocol):
 
     @property
     def transport(self) -> asyncio.Transport: ...
-    def close_after(self) -> None: ...
-    def closes_after(self) -> bool: ...
+
+    keep_alive: bool
+    """Whether another request may follow this reply."""
+
     def reply_done(self) -> None: ...
     def reply_aborted(self, *, reset: bool) -> None: ...
 
@@ -79,13 +81,12 @@ class Reply:
         """The whole reply. `headers` is a block of lines (`header_block`), without content-length."""
         if not self._start():
             return
-        head = b"%b%b%b" % (status_line(status), headers, self._connection_header())
+        line, connection = status_line(status), self._connection_header()
         if status in BODILESS:
-            self._out(head + b"\r\n")
-        elif self._bodiless:
-            self._out(b"%bcontent-length: %d\r\n\r\n" % (head, len(body)))
+            self._out(b"%b%b%b\r\n" % (line, headers, connection))
         else:
-            self._out(b"%bcontent-length: %d\r\n\r\n%b" % (head, len(body), body))
+            sent = b"" if self._bodiless else body
+            self._out(b"%b%b%bcontent-length: %d\r\n\r\n%b" % (line, headers, connection, len(body), sent))
         self._end()
 
     def begin(self, status: int, headers: bytes) -> None:
@@ -97,7 +98,7 @@ class Reply:
             self._bodiless = True
             self._head = head + self._connection_header() + b"\r\n"
         elif self._http10:
-            self._line.close_after()  # HTTP/1.0 knows no chunks: the body ends with the connection
+            self._line.keep_alive = False  # HTTP/1.0 knows no chunks: the body ends with the connection
             self._head = head + self._connection_header() + b"\r\n"
         else:
             self._chunked = True
@@ -165,7 +166,7 @@ class Reply:
         return True
 
     def _connection_header(self) -> bytes:
-        if self._line.closes_after():
+        if not self._line.keep_alive:
             return b"connection: close\r\n"
         return b"connection: keep-alive\r\n" if self._http10 else b""
 
@@ -185,7 +186,8 @@ class Reply:
 
     def _end(self) -> None:
         self.finished = True
-        self.release()
+        self._out = _nowhere
+        self._head = b""
         self._line.reply_done()
 
 
