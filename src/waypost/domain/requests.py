@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Final
 
 ALPHABET: Final = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
@@ -44,10 +45,14 @@ class RequestNumbers:
 def request_id(number: int) -> str:
     """`req_` and 13 characters of Crockford's base 32, which sort as the numbers do."""
     pairs = PAIRS
-    return (
-        f"req_{ALPHABET[number >> 60]}{pairs[number >> 50 & 1023]}{pairs[number >> 40 & 1023]}"
-        f"{pairs[number >> 30 & 1023]}{pairs[number >> 20 & 1023]}{pairs[number >> 10 & 1023]}{pairs[number & 1023]}"
-    )
+    end = number & 0x3FFFFFFF
+    return f"{_beginning(number >> 30)}{pairs[end >> 20]}{pairs[end >> 10 & 1023]}{pairs[end & 1023]}"
+
+
+@lru_cache(maxsize=64)
+def _beginning(number: int) -> str:
+    """The first half of an id, which changes twice a second."""
+    return f"req_{ALPHABET[number >> 30]}{PAIRS[number >> 20 & 1023]}{PAIRS[number >> 10 & 1023]}{PAIRS[number & 1023]}"
 
 
 def request_number(text: str) -> int | None:

@@ -98,8 +98,7 @@ class ChatCall(AskedChat):
         """Send the true status of a streamed answer."""
         self._reply.begin(
             200,
-            b"content-type: text/event-stream\r\ncache-control: no-cache\r\nx-accel-buffering: no\r\n"
-            + self._head(bill),
+            self._head("content-type: text/event-stream\r\ncache-control: no-cache\r\nx-accel-buffering: no", bill),
         )
 
     def writer(self) -> Callable[[bytes], None]:
@@ -125,11 +124,8 @@ class ChatCall(AskedChat):
 
     def whole(self, bill: Waybill, body: bytes) -> None:
         """Send a whole answer."""
-        head = b"content-type: application/json\r\nx-waypost-cost-nano-usd: %d\r\n%b" % (
-            bill.charge_nano_usd,
-            self._head(bill),
-        )
-        self._reply.send(200, head, body)
+        cost = f"content-type: application/json\r\nx-waypost-cost-nano-usd: {bill.charge_nano_usd}"
+        self._reply.send(200, self._head(cost, bill), body)
 
     def broken(self, problem: Problem) -> None:
         """One error event, and no `[DONE]` after it."""
@@ -143,18 +139,13 @@ class ChatCall(AskedChat):
         status, head, body = self._problems.whole(problem, self.bill.request_id, reader)
         self._reply.send(status, head + self._extra, body)
 
-    def _head(self, bill: Waybill) -> bytes:
+    def _head(self, first: str, bill: Waybill) -> bytes:
         payer = bill.payer
-        return (
-            b"x-request-id: %b\r\nx-inference-provider: %b\r\nx-waypost-payer: %b\r\nx-waypost-attempts: %d\r\n%b"
-            % (
-                bill.request_id.encode(),
-                (bill.served_by or "").encode(),
-                (payer[1] if payer else "").encode(),
-                len(bill.attempts),
-                self._extra,
-            )
+        lines = (
+            f"{first}\r\nx-request-id: {bill.request_id}\r\nx-inference-provider: {bill.served_by or ''}\r\n"
+            f"x-waypost-payer: {payer[1] if payer else ''}\r\nx-waypost-attempts: {len(bill.attempts)}\r\n"
         )
+        return lines.encode() + self._extra
 
 
 class ChatDoor:

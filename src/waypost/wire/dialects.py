@@ -21,7 +21,8 @@ CHOICES_MAX = 128
 MODEL_CHARS_MAX = 256
 TAG_CHARS_MAX = 64
 MESSAGES_MAX = 100_000
-STRUCTURED = Need.STRUCTURED_OUTPUT
+NOTHING, STRUCTURED = Need.NOTHING, Need.STRUCTURED_OUTPUT
+"""Named here, because a member of an enum is looked up by a function of Python's."""
 STRUCTURED_TYPES = frozenset({"json_object", "json_schema", "json", "regex", "grammar"})
 
 Fields = dict[str, Any]
@@ -105,7 +106,7 @@ def read_chat(body: bytes, pinned: str | None = None) -> ChatRequest:
     fields, chat = _decode(body)
     asked = chat.model
     model, tag = _split_model(asked, pinned=bool(pinned))
-    needs = Need.NOTHING
+    needs = NOTHING
     overhead = MESSAGE_OVERHEAD_TOKENS * len(chat.messages)
     if chat.tools:
         needs |= Need.TOOLS
@@ -116,14 +117,15 @@ def read_chat(body: bytes, pinned: str | None = None) -> ChatRequest:
     text_bytes = len(body)
     if b'"image_url"' in body:
         images, text_bytes = _weigh_parts(fields)
-        needs |= Need.IMAGES if images else Need.NOTHING
-    options = chat.stream_options
+        needs |= Need.IMAGES if images else NOTHING
+    stream = bool(chat.stream)
+    options = chat.stream_options if stream else None
     return ChatRequest(
         model,
         tag,
         asked,
-        bool(chat.stream),
-        bool(chat.stream and options is not None and options.include_usage),
+        stream,
+        options is not None and bool(options.include_usage),
         needs,
         text_bytes + overhead,
         images,
@@ -191,7 +193,9 @@ def _invalid(name: str, must_be: str, why: str) -> Refusal:
 
 
 def _split_model(asked: str, *, pinned: bool) -> tuple[str, str | None]:
-    model, colon, tag = (asked, "", "") if pinned else asked.partition(":")
+    model, colon, tag = asked, "", ""
+    if ":" in asked and not pinned:
+        model, colon, tag = asked.partition(":")
     if not model or len(model) > MODEL_CHARS_MAX or len(tag) > TAG_CHARS_MAX or not asked.isprintable() or " " in asked:
         raise _invalid("model", "publisher/name, or publisher/name:policy", f"it is {asked[:MODEL_CHARS_MAX]!r}")
     if colon and (not tag or ":" in tag):
