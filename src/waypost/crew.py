@@ -24,6 +24,7 @@ from typing import NamedTuple
 from waypost.app import Practice, ServingProcess, build_catalogue, connections_bearable, door_tls, retention
 from waypost.crew_hands import BACKLOG, Hands, WorkerOrders, one_each
 from waypost.crew_terminal import Terminal, on_hangup
+from waypost.domain.databases import shown as shown_address
 from waypost.identity.pepper import read_pepper
 from waypost.identity.tokens import mint
 from waypost.practice.profiles import catalogue_rows
@@ -76,6 +77,8 @@ class Ready(NamedTuple):
     """What the door shows, where it speaks TLS."""
     workers: int
     notes: tuple[str, ...]
+    database: str | None = None
+    """The one that holds the data, without its password; None is a file in the folder."""
 
 
 def allow_open_files() -> None:
@@ -155,7 +158,7 @@ async def first_steps(books: Books, reader: Reader, pepper: bytes, prefix: str) 
 
 def store_settings(settings: Settings) -> StoreSettings:
     """What the store is told."""
-    return StoreSettings(settings.data_folder, retention(settings))
+    return StoreSettings(settings.data_folder, retention(settings), settings.store.database)
 
 
 async def practice_servers(settings: Settings) -> tuple[PracticeServers | None, Practice | None]:
@@ -269,7 +272,7 @@ class Crew:
             closing.push_async_callback(owner.close)
             owner.on_fatal(self._lost_commit)
             await owner.listen()
-            reader = Reader(settings.data_folder)
+            reader = Reader(settings.data_folder, settings.store.database)
             first = await first_steps(owner, reader, pepper, settings.tokens.prefix)
             servers, practice = await practice_servers(settings)
             if servers is not None:
@@ -327,6 +330,7 @@ def _ready(
     return Ready(
         address=f"{scheme}://{shown}:{port}",
         data=settings.data_folder,
+        database=None if settings.store.database is None else shown_address(settings.store.database),
         pid=os.getpid(),
         user=first[0],
         token=first[1],

@@ -38,7 +38,7 @@ async def work(orders: WorkerOrders) -> int:
 
     practice = None if orders.practice is None else Practice(*catalogue_rows(orders.practice))
     pepper = open_folder(settings.data_folder)
-    serving = ServingProcess(settings, books, Reader(settings.data_folder), pepper, practice)
+    serving = ServingProcess(settings, books, Reader(settings.data_folder, settings.store.database), pepper, practice)
 
     def owner_gone() -> None:
         """Nothing that ends from now on can be written down, so nothing is carried on."""

@@ -18,6 +18,7 @@ VARIABLES: Final = {
     "WAYPOST_HOST": ("server", "host"),
     "WAYPOST_PORT": ("server", "port"),
     "WAYPOST_DATA": ("store", "data_folder"),
+    "WAYPOST_DATABASE": ("store", "database"),
 }
 """Environment variables that set something, beside `WAYPOST_CONFIG` and the providers' keys."""
 PROXY_VARIABLES: Final = ("HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy")

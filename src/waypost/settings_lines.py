@@ -9,6 +9,7 @@ from hashlib import sha256
 from typing import Any, Final, NamedTuple
 from urllib.parse import urlsplit
 
+from waypost.domain.databases import shown
 from waypost.domain.endpoints import Deadlines, Provider
 from waypost.domain.money import NANO_USD_PER_USD, UNITS_PER_PRICE
 from waypost.domain.tables import dotted, looks_secret
@@ -79,6 +80,8 @@ def _shown(name: str, value: Any) -> str:
         return json.dumps({header: fingerprint(text) if looks_secret(header) else text for header, text in value})
     if name == "url" and value:
         return json.dumps(_without_password(value))
+    if name == "database":
+        return json.dumps(shown(value))
     return json.dumps(value, ensure_ascii=False)
 
 

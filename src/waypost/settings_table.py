@@ -8,7 +8,19 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from waypost.domain.kinds import BASE_URL, FLAG, LINE, ORIGIN, PROXY_URL, TOKEN_PREFIX, list_of, number, one_of, whole
+from waypost.domain.kinds import (
+    BASE_URL,
+    DATABASE,
+    FLAG,
+    LINE,
+    ORIGIN,
+    PROXY_URL,
+    TOKEN_PREFIX,
+    list_of,
+    number,
+    one_of,
+    whole,
+)
 from waypost.domain.tables import setting
 from waypost.routing.model_rows import DeadlineSettings
 
@@ -92,6 +104,12 @@ class Store:
 
     data_folder: str | None = setting(
         LINE, None, "Folder of database, catalogue and the owner's socket; unset: `waypost-data` in the current folder."
+    )
+    database: str | None = setting(
+        DATABASE,
+        None,
+        "Postgres database instead of a SQLite file in that folder, such as `postgres://waypost@db.example.com/waypost`;"
+        " needs `waypost[postgres]`. Its password is best left to `WAYPOST_DATABASE` or `PGPASSWORD`.",
     )
 
 

@@ -13,6 +13,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
+from waypost.cli.data_place import DataPlace, data_of
 from waypost.cli.exits import Exit, Stop
 from waypost.cli.options import Where
 from waypost.cli.router_calls import Router, Token
@@ -34,8 +35,9 @@ def token_for(where: Where, to: Destination) -> Token:
         return Token(_checked(where.token))
     if to.here is None:
         return Token(None)
-    prefix = settings_at(where).tokens.prefix
-    return Token(kept(to.here) or _make(to.here, prefix), partial(_renew, to.here, prefix))
+    settings = settings_at(where)
+    data, prefix = data_of(settings), settings.tokens.prefix
+    return Token(kept(to.here) or _make(data, prefix), partial(_renew, data, prefix))
 
 
 def _checked(text: str) -> str:
@@ -60,13 +62,13 @@ def kept(folder: Path) -> str | None:
         return None
 
 
-def _renew(folder: Path, prefix: str, refused: str) -> str | None:
+def _renew(data: DataPlace, prefix: str, refused: str) -> str | None:
     """Another one: made meanwhile by another command, or now."""
-    meanwhile = kept(folder)
-    return meanwhile if meanwhile not in (None, refused) else _make(folder, prefix)
+    meanwhile = kept(data.folder)
+    return meanwhile if meanwhile not in (None, refused) else _make(data, prefix)
 
 
-def _make(folder: Path, prefix: str) -> str | None:
+def _make(data: DataPlace, prefix: str) -> str | None:
     """A new one. The store is imported once a day, and not for every call."""
-    secret: str | None = importlib.import_module("waypost.cli.access_making").make(folder, prefix)
+    secret: str | None = importlib.import_module("waypost.cli.access_making").make(data, prefix)
     return secret

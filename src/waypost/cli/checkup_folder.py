@@ -10,13 +10,14 @@ from pathlib import Path
 from typing import Final
 
 from waypost.cli.checkup_parts import BAD, NOTE, OK, Check
+from waypost.cli.data_place import data_of
+from waypost.domain.databases import shown
 from waypost.identity.pepper import FILE as PEPPER
 from waypost.routing.sheets import files_of, read_sheets
 from waypost.settings import Settings
 from waypost.store.books import DataError
+from waypost.store.engines import engine_of
 from waypost.store.reader import Reader
-from waypost.store.sqlite.folder import DATABASE, open_reader
-from waypost.store.sqlite.migrate import data_version, known_migrations
 
 FREE_BYTES_MIN: Final = 512 * 1024 * 1024
 CATALOGUE_DAYS_MAX: Final = 14
@@ -36,7 +37,7 @@ def check_data(settings: Settings) -> Iterator[Check]:
     yield Check("data", OK, str(folder))
     if folder.stat().st_mode & OTHERS_BITS:
         yield Check("data.mode", NOTE, "other users of this machine can look into it", f"chmod 700 {folder}")
-    yield from _check_version(folder)
+    yield from _check_version(settings)
     yield _check_space(folder)
 
 
@@ -47,17 +48,17 @@ def _folder_to_come(folder: Path) -> Check:
     return Check("data", BAD, f"{folder} is not there, and {above} cannot be written", "Choose another: --data")
 
 
-def _check_version(folder: Path) -> Iterator[Check]:
-    if not (folder / DATABASE).exists():
-        yield Check("data.version", NOTE, "it is empty; the first start fills it")
-        return
-    newest = known_migrations()[-1][0]
+def _check_version(settings: Settings) -> Iterator[Check]:
+    folder, database = data = data_of(settings)
+    if database is not None:
+        yield Check("data.database", OK, shown(database))
     try:
-        connection = open_reader(folder)
-        version = data_version(connection)
-        connection.close()
+        version, newest = engine_of(*data).versions()
     except DataError as error:
         yield Check("data.version", BAD, error.message, error.fix)
+        return
+    if version == 0:
+        yield Check("data.version", NOTE, "it is empty; the first start fills it")
         return
     if version > newest:
         said = f"version {version}, written by a newer Waypost; this one knows {newest}"
@@ -80,15 +81,12 @@ def _check_space(folder: Path) -> Check:
 
 def check_people(settings: Settings) -> Iterator[Check]:
     """Whether anybody could call."""
-    folder = settings.data_folder
-    if not (folder / DATABASE).exists():
-        return
     try:
-        reader = Reader(folder)
+        reader = Reader(*data_of(settings))
         users, tokens = reader.users(), reader.tokens()
         reader.close()
     except DataError:
-        return  # told already
+        return  # told already, or not there yet
     now = datetime.now(UTC).timestamp() * 1000
     live = [token for token in tokens if token.revoked_at is None and (token.expires_at or now + 1) > now]
     said = f"{_counted(users, 'user')}, {_counted(live, 'token')} that can be used"

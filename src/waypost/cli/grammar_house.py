@@ -22,6 +22,7 @@ from waypost.cli.options import (
 @click.option("--host", help="Address to listen on.  [default: 127.0.0.1]")
 @click.option("--port", type=int, help="Port to listen on; 0 takes any free one.  [default: 8080]")
 @folder_options
+@click.option("--database", help="Address of a Postgres database.  [default: a SQLite file in the data folder]")
 @click.option("--workers", type=int, help="Processes that serve.  [default: 1]")
 @click.option(
     "--format",

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from waypost.cli.data_place import DataPlace
 from waypost.cli.exits import Exit, Stop
 from waypost.cli.options import usage_error
 from waypost.domain.callers import Token, User
@@ -63,17 +64,17 @@ class People(NamedTuple):
         return found[0]
 
 
-def people_in(folder: Path) -> People:
+def people_in(data: DataPlace) -> People:
     """Everybody in a data folder. Raises Stop where there is none, DataError where it cannot be read."""
-    if not folder.is_dir():
+    if not data.folder.is_dir():
         raise Stop(
             Exit.SETTINGS,
-            f"There is no data folder {folder}.",
+            f"There is no data folder {data.folder}.",
             "Start `waypost serve` once, or name the folder with --data.",
         )
-    with visit(folder):
+    with visit(*data):
         pass  # whoever owns it has brought its data to this version
-    reader = Reader(folder)
+    reader = Reader(*data)
     try:
         return People(reader.users(), reader.tokens())
     finally:

@@ -18,7 +18,12 @@ from waypost.crew_hands import ChildFailed, WorkerOrders
 from waypost.logs import log_to_stderr
 from waypost.settings import load
 
-SETTINGS_OF_OPTIONS: Final = {"host": "server.host", "port": "server.port", "workers": "server.workers"}
+SETTINGS_OF_OPTIONS: Final = {
+    "host": "server.host",
+    "port": "server.port",
+    "workers": "server.workers",
+    "database": "store.database",
+}
 
 
 def serve(call: Call, **given: Any) -> int:
@@ -58,11 +63,13 @@ def _announce(call: Call, settings_file: str | None, ready: Ready) -> None:
     screen = call.screen
     certificate = str(ready.certificate) if ready.certificate else None
     try:
-        write_standing(ready.data, Standing(ready.address, ready.pid, ready.practice, certificate))
+        write_standing(ready.data, Standing(ready.address, ready.pid, ready.practice, certificate, ready.database))
     except OSError as error:
         screen.note(f"waypost: {error}; other commands will need --url {ready.address}")
     if screen.style == "json":
         shown: dict[str, Any] = {"address": ready.address, "data": str(ready.data), "pid": ready.pid}
+        if ready.database is not None:
+            shown["database"] = ready.database
         if ready.token is not None:
             shown |= {"user": ready.user, "token": ready.token}
         screen.out(json.dumps(shown))

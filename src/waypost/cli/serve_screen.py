@@ -45,6 +45,8 @@ def started(screen: Screen, start: Started) -> Iterator[str]:
 def _facts(screen: Screen, start: Started) -> Iterator[tuple[str, str]]:
     ready = start.ready
     yield "data", plain(ready.data)
+    if ready.database is not None:
+        yield "database", plain(ready.database)
     yield "settings", plain(start.settings_file or f"none, all defaults; `{command_name()} init` writes a file of them")
     yield "providers", _providers(screen, ready)
     yield "models", str(ready.models)

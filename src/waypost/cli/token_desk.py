@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from waypost.cli.amounts import iso_of, local_time, moment
 from waypost.cli.columns import Column, show_list, show_one
+from waypost.cli.data_place import data_at, data_of
 from waypost.cli.known_names import require_models, require_providers
 from waypost.cli.options import Call, usage_error
 from waypost.cli.people import People, make_token, people_in
@@ -21,7 +22,7 @@ Row = dict[str, Any]
 
 def show_tokens(call: Call, user: str | None, *, everything: bool) -> None:
     """Every token, or those that can be used."""
-    people = people_in(settings_at(call.where).data_folder)
+    people = people_in(data_at(call.where))
     if user is not None:
         people.user(user)
     rows = [as_json(token, people) for token in people.tokens]
@@ -32,15 +33,15 @@ def show_tokens(call: Call, user: str | None, *, everything: bool) -> None:
 def create_token(call: Call, name: str, user: str | None, *, force: bool, **wishes: Any) -> None:
     """A new token, whose secret is shown this once. One for a model that was misspelt would open no door."""
     settings = settings_at(call.where)
-    folder = settings.data_folder
-    people = people_in(folder)
+    data = data_of(settings)
+    people = people_in(data)
     owner = people.user(user) if user is not None else people.operator()
     wanted = {"user": owner.name, "name": name, **_rights(wishes)}
     if not force:
         require_models(call.where, settings, "--model", wishes["models"])
         require_providers(call.where, settings, "--provider", wishes["providers"])
-    with visit(folder) as run:
-        secret, token = make_token(run, folder, settings.tokens.prefix, wanted)
+    with visit(*data) as run:
+        secret, token = make_token(run, data.folder, settings.tokens.prefix, wanted)
     _show_new(call, secret, as_json(token, people))
 
 
@@ -61,17 +62,17 @@ def _show_new(call: Call, secret: str, row: Row) -> None:
 
 def show_token(call: Call, which: str, user: str | None) -> None:
     """One token."""
-    people = people_in(settings_at(call.where).data_folder)
+    people = people_in(data_at(call.where))
     row = as_json(people.token(which, user), people)
     show_one(call.screen, row, facts(row))
 
 
 def revoke_token(call: Call, which: str, user: str | None) -> None:
     """Invalid for good, in every worker, when this returns."""
-    folder = settings_at(call.where).data_folder
-    people = people_in(folder)
+    data = data_at(call.where)
+    people = people_in(data)
     number = people.token(which, user).id
-    with visit(folder) as run:
+    with visit(*data) as run:
         revoked: Token = run("token.revoke", {"id": number})
     row = as_json(revoked, people)
     if call.screen.human:

@@ -10,6 +10,7 @@ import msgspec
 
 from waypost.cli.amounts import iso_of, local_time
 from waypost.cli.columns import Column, show_list, show_one
+from waypost.cli.data_place import data_at, data_of
 from waypost.cli.known_names import require_providers
 from waypost.cli.options import Call, usage_error
 from waypost.cli.people import people_in
@@ -26,7 +27,7 @@ Row = dict[str, Any]
 
 def show_users(call: Call) -> None:
     """Everybody."""
-    people = people_in(settings_at(call.where).data_folder)
+    people = people_in(data_at(call.where))
     live = [token.user_id for token in people.tokens if token.revoked_at is None]
     rows = [as_json(user) | {"tokens": live.count(user.id)} for user in people.users]
     show_list(call.screen, rows, COLUMNS, "There is nobody yet; `waypost serve` makes the first user.")
@@ -34,7 +35,7 @@ def show_users(call: Call) -> None:
 
 def show_user(call: Call, name: str) -> None:
     """One user."""
-    row = as_json(people_in(settings_at(call.where).data_folder).user(name))
+    row = as_json(people_in(data_at(call.where)).user(name))
     show_one(call.screen, row, facts(row))
 
 
@@ -46,7 +47,7 @@ def create_user(call: Call, name: str, *, force: bool, **fields: Any) -> None:
     beginning = Preferences(default_policy=settings.routing.default_policy)
     args = {"name": name, **_said(fields, beginning)}
     settings.data_folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    with visit(settings.data_folder) as run:
+    with visit(*data_of(settings)) as run:
         row = as_json(run("user.create", args))
     _show_done(call, row, "is made")
     call.screen.hint(f"waypost tokens create NAME --user {plain(name)}")
@@ -57,11 +58,11 @@ def change_user(call: Call, name: str, *, force: bool, **fields: Any) -> None:
     if all(value is None for value in fields.values()):
         raise usage_error("There is nothing to change.", "`waypost users set --help` lists what can be.")
     settings = settings_at(call.where)
-    folder = settings.data_folder
-    before = people_in(folder).user(name)
+    data = data_of(settings)
+    before = people_in(data).user(name)
     if not force:
         _require_known(call, settings, fields)
-    with visit(folder) as run:
+    with visit(*data) as run:
         row = as_json(run("user.update", {"name": name, **_said(fields, before.preferences)}))
     _show_done(call, row, "is changed")
 

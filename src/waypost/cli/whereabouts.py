@@ -24,6 +24,8 @@ class Standing(NamedTuple):
     """Practice providers and where each runs."""
     certificate: str | None = None
     """File of the certificate that the door shows."""
+    database: str | None = None
+    """The database that holds the data, without its password."""
 
 
 class Destination(NamedTuple):
@@ -98,9 +100,9 @@ def read_standing(folder: Path) -> Standing | None:
     """The server that runs on the folder; None where none does, or the folder is not ours to read."""
     try:
         told: Any = json.loads((folder / FILE).read_bytes())
-        standing = Standing(
-            str(told["address"]), int(told["pid"]), dict(told.get("practice", {})), told.get("certificate")
-        )
+        address, pid = str(told["address"]), int(told["pid"])
+        more = (told.get("certificate"), told.get("database"))
+        standing = Standing(address, pid, dict(told.get("practice", {})), *more)
     except (OSError, ValueError, KeyError, TypeError):
         return None
     return standing if is_running(standing.pid) else None

@@ -9,6 +9,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import SplitResult, urlsplit
 
+from waypost.domain.databases import ADDRESS
 from waypost.domain.money import nano_usd_per_million
 from waypost.domain.tables import Kind
 
@@ -193,6 +194,11 @@ BASE_URL: Final = checked(
     'an address like "https://api.example.com/v1", without user, password, query or fragment', _base_url, secret=True
 )
 ORIGIN: Final = checked('an origin like "https://chat.example.com", or "*"', _origin)
+DATABASE: Final = matching(
+    ADDRESS,
+    'an address like "postgres://user:password@host:5432/name", with %3A, %2F, %40 for : / @ within its parts',
+    secret=True,
+)
 PROXY_URL: Final = checked('an address like "http://proxy.example.com:3128"', _proxy_url, secret=True)
 HEADERS: Final = checked(
     "a table of header names and plain texts; keys (authorization, api-key, cookie) and headers that we write "

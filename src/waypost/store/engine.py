@@ -76,6 +76,15 @@ class Reading(Protocol):
         """Hang up."""
 
 
+class Versions(NamedTuple):
+    """Numbers of migrations."""
+
+    data: int
+    """The last one that the data went through; 0: there is none yet."""
+    newest: int
+    """The last one that this program knows."""
+
+
 class Engine(Protocol):
     """A kind of database, at one place. Raises DataError where it cannot be used."""
 
@@ -84,3 +93,6 @@ class Engine(Protocol):
 
     def open_reader(self) -> Reading:
         """A connection that cannot write."""
+
+    def versions(self) -> Versions:
+        """Whether the data fits this program."""

@@ -49,7 +49,7 @@ def test_a_savepoint_undoes_what_failed_and_keeps_what_was_before(sql):
     assert sql.rows("SELECT name FROM things") == [("kept",)]
 
 
-def test_savepoints_nest(sql):
+def test_a_savepoint_may_stand_in_another(sql):
     with sql.savepoint():
         sql.run(ADD, {"name": "outer"})
         with pytest.raises(ZeroDivisionError):

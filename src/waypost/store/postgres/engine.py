@@ -6,9 +6,10 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from waypost.store.books import Filters, Retention
-from waypost.store.engine import Writing
+from waypost.store.engine import Versions, Writing
 from waypost.store.postgres.chores import Chores
 from waypost.store.postgres.listing import newest
+from waypost.store.postgres.migrate import known_migrations
 from waypost.store.postgres.opening import Database
 from waypost.store.postgres.scribe import Scribe
 from waypost.store.postgres.sql import Connection, PostgresSql, Session, translated
@@ -27,6 +28,9 @@ class PostgresEngine:
 
     def open_reader(self) -> PostgresReading:
         return PostgresReading(self._database.open_reader())
+
+    def versions(self) -> Versions:
+        return Versions(self._database.version(), known_migrations()[-1].number)
 
 
 class PostgresReading:

@@ -16,7 +16,7 @@ from psycopg.conninfo import conninfo_to_dict
 
 from waypost.domain.databases import scrubbed, shown
 from waypost.store.books import DataError
-from waypost.store.postgres.migrate import migrate, refuse_other_version
+from waypost.store.postgres.migrate import data_version, migrate, refuse_other_version
 from waypost.store.postgres.sql import Connection, said, teach
 
 log = logging.getLogger("waypost.store")
@@ -29,7 +29,7 @@ DEFAULTS: Final = {
     "tcp_user_timeout": "10000",
 }
 SESSION: Final = "SET synchronous_commit = on; SET lock_timeout = '5s'; SET TIME ZONE 'UTC'"
-LOCK: Final = "(1465993584, hashtext(current_schema()))"
+TAKE_LOCK: Final = "SELECT pg_try_advisory_lock(1465993584, hashtext(current_schema()))"
 """`Wayp`: one owner for each schema."""
 LOCK_WAIT_SECONDS_MAX: Final = 2.0
 HOLDER: Final = """
@@ -86,15 +86,20 @@ class Database:
                 raise
         return connection
 
+    def version(self) -> int:
+        """The version of the data there; 0 where there is none. Raises DataError."""
+        with self.explained(), self.connect() as connection:
+            return data_version(connection)
+
     @contextmanager
     def explained(self) -> Iterator[None]:
         """What psycopg raises, as what a person can do something about."""
         try:
             yield
         except psycopg.Error as error:
-            said_clean = scrubbed(said(error), self._address).rstrip(".")
+            why = scrubbed(said(error).partition(" Is the server running")[0], self._address).rstrip(".")
             raise DataError(
-                f"The database {self.shown} cannot be used: {said_clean}.",
+                f"The database {self.shown} cannot be used: {why}.",
                 "Check its address, user and password (--database, WAYPOST_DATABASE), and that it runs.",
             ) from None
 
@@ -128,7 +133,7 @@ class Database:
 
 def take_lock(connection: Connection) -> bool:
     """Become the one that writes, unless somebody is. Held as long as the connection lives."""
-    row = connection.execute(f"SELECT pg_try_advisory_lock{LOCK}").fetchone()
+    row = connection.execute(TAKE_LOCK).fetchone()
     return row is not None and bool(row[0])
 
 

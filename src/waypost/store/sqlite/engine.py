@@ -9,11 +9,12 @@ from pathlib import Path
 import apsw
 
 from waypost.store.books import Filters, Retention
-from waypost.store.engine import Writing
+from waypost.store.engine import Versions, Writing
 from waypost.store.sql import Sql
 from waypost.store.sqlite.chores import Chores
-from waypost.store.sqlite.folder import open_locked, open_reader
+from waypost.store.sqlite.folder import open_locked, open_reader, version_in
 from waypost.store.sqlite.listing import newest, wanted
+from waypost.store.sqlite.migrate import known_migrations
 from waypost.store.sqlite.scribe import Scribe
 from waypost.store.sqlite.sql import SqliteSql
 
@@ -36,6 +37,9 @@ class SqliteEngine:
 
     def open_reader(self) -> SqliteReading:
         return SqliteReading(open_reader(self._folder))
+
+    def versions(self) -> Versions:
+        return Versions(version_in(self._folder), known_migrations()[-1].number)
 
 
 class SqliteReading:

@@ -13,7 +13,7 @@ import apsw
 
 from waypost.store.books import DataError
 from waypost.store.folder_lock import FolderLock
-from waypost.store.sqlite.migrate import migrate, refuse_other_version
+from waypost.store.sqlite.migrate import data_version, migrate, refuse_other_version
 
 DATABASE = "waypost.db"
 BUSY_MS_MAX = 1_000
@@ -66,6 +66,21 @@ def open_locked(folder: Path) -> apsw.Connection:
     except apsw.Error as error:
         raise unusable(path, error) from None
     return connection
+
+
+def version_in(folder: Path) -> int:
+    """The version of the data there; 0 where there is none."""
+    path = folder / DATABASE
+    if not path.exists():
+        return 0
+    try:
+        connection = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READONLY)
+        try:
+            return data_version(connection)
+        finally:
+            connection.close()
+    except apsw.Error as error:
+        raise unusable(path, error) from None
 
 
 def open_reader(folder: Path) -> apsw.Connection:
