@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import apsw
-import psycopg
 from failing_disk import FailingDisk, failing_disk
 from postgres_server import PostgresServer
 
@@ -42,8 +41,7 @@ class PostgresOutage:
 
     def __init__(self, server: PostgresServer, address: str) -> None:
         self._server = server
-        self._address = address
-        self._name = psycopg.conninfo.conninfo_to_dict(address)["dbname"]
+        self._name = server.name(address)
 
     def begin(self) -> None:
         self._server.execute(f"ALTER DATABASE {self._name} ALLOW_CONNECTIONS false")

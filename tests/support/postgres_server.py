@@ -64,8 +64,11 @@ class PostgresServer:
 
     def drop(self, address: str) -> None:
         """Whoever is connected is thrown out."""
-        name = psycopg.conninfo.conninfo_to_dict(address)["dbname"]
-        self.execute(f"DROP DATABASE {name} WITH (FORCE)")
+        self.execute(f"DROP DATABASE {self.name(address)} WITH (FORCE)")
+
+    def name(self, address: str) -> str:
+        """The database's own."""
+        return str(psycopg.conninfo.conninfo_to_dict(address)["dbname"])
 
     def execute(self, statement: str, database: str = "postgres") -> list[Any]:
         """As the superuser."""
