@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from waypost.domain.endpoints import Preferences
+from waypost.domain.payers import Payer
 
 INFERENCE = "inference.serverless.write"
 SETTINGS = "user.settings"
@@ -31,6 +32,8 @@ class Limits:
     requests_per_minute: int | None = None
     tokens_per_minute: int | None = None
     streams_at_once: int | None = None
+    spending_nano_usd_per_month: int | None = None
+    """Whoever pays."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +76,8 @@ class User:
     """Sees every request and the unknown callers."""
     created_at: int = 0
     preferences: Preferences = field(default_factory=Preferences)
+    spending_limit: int | None = None
+    """Nano-USD a month, of what the user pays itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,3 +90,5 @@ class Caller:
     """What the token may do in its user's name, its kind unfolded."""
     version: int = 0
     """Counts changes of this caller's rights, so that plans made for it can be kept."""
+    payer: Payer | None = None
+    """Who pays where a call names nobody; None where that must be refused, which `identity` explains."""

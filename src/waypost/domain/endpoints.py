@@ -144,3 +144,9 @@ class Preferences:
     """Provider slugs, most wanted first."""
     disabled: frozenset[str] = field(default_factory=frozenset)
     preferred_only: bool = False
+    payer: str | None = None
+    """A user's: the organisation that pays where a call names nobody; None is the user."""
+    price_demanded: bool = False
+    """A user's: endpoints without a known price may not serve. An organisation has this in its rules."""
+    keys_then_credits: bool = False
+    """A user's: where a provider fails on the user's own key, another may be tried on credits."""

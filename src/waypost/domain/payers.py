@@ -11,6 +11,7 @@ ROLES: Final = ("read", "write", "admin")
 """Of a member, from the least on: each may do what those before it may."""
 USER: Final = "user"
 ORGANISATION: Final = "organisation"
+ADMINS_SHOWN_MAX: Final = 3
 
 
 def at_least(role: str, least: str) -> bool:
@@ -72,6 +73,32 @@ class Member:
     role: str
     spending_limit: int | None = None
     added_at: int = 0
+    removed_at: int | None = None
+    """Who left is told of once more, so that every process hears it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What an organisation says about the routes of what it pays for. One object until something about it changes."""
+
+    organisation: str
+    admins: tuple[str, ...]
+    """Names of those who may change it."""
+    preferences: Preferences
+    rules: Rules
+
+    @property
+    def whom(self) -> str:
+        """Whom to ask for a change: `an admin of acme (ann, bob)`."""
+        return whom_to_ask(self.organisation, self.admins)
+
+
+def whom_to_ask(organisation: str, admins: tuple[str, ...]) -> str:
+    """Whom to ask for a change of an organisation."""
+    if not admins:
+        return f"the operator, for {organisation} has no admin"
+    more = f" and {len(admins) - ADMINS_SHOWN_MAX} more" if len(admins) > ADMINS_SHOWN_MAX else ""
+    return f"an admin of {organisation} ({', '.join(admins[:ADMINS_SHOWN_MAX])}{more})"
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,3 +117,5 @@ class Payer:
     """An organisation's, None where a user pays."""
     rules: Rules | None = None
     """As `preferences`."""
+    terms: Terms | None = None
+    """What an organisation says about routes; None where a user pays, and where it says nothing."""

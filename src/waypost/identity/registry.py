@@ -1,4 +1,4 @@
-"""Who are you? Every user and token in memory, and the answer to each call ready-made."""
+"""Who are you, and who pays? Every user, token and organisation in memory, and the answer to each call ready-made."""
 
 from __future__ import annotations
 
@@ -7,8 +7,10 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any, Final, Protocol, TypeVar
 
-from waypost.domain.callers import Caller, Token, User
+from waypost.domain.callers import INFERENCE, Caller, Token, User
+from waypost.domain.payers import Member, Organisation, Payer
 from waypost.domain.problems import Refusal
+from waypost.identity.billing import Billing
 from waypost.identity.credentials import CHALLENGE, bearer, fault_of
 from waypost.identity.scopes import require, unfolded
 from waypost.identity.tokens import Digester
@@ -16,13 +18,14 @@ from waypost.identity.tokens import Digester
 BEARER: Final = b"Bearer "
 SHARED_MAX: Final = 10_000
 T = TypeVar("T")
+Identified = User | Token | Organisation | Member
 
 
 class Change(Protocol):
-    """A user or token that was made or changed, in its new state."""
+    """Something that was made or changed, in its new state."""
 
     @property
-    def value(self) -> User | Token: ...
+    def value(self) -> Identified: ...
 
 
 class Identity:
@@ -40,21 +43,36 @@ class Identity:
         """Digest → token id."""
         self._shared: dict[Any, Any] = {}
         self._used: set[int] = set()
+        self._billing = Billing(self._users)
+        self.memberships = self._billing.memberships
+        self._put: Final[dict[type, Callable[[Any], None]]] = {
+            User: self._put_user,
+            Token: self._put_token,
+            Organisation: self._put_organisation,
+            Member: self._put_member,
+        }
 
-    def load(self, users: Iterable[User], tokens: Iterable[Token]) -> None:
+    def load(
+        self,
+        users: Iterable[User],
+        tokens: Iterable[Token],
+        organisations: Iterable[Organisation] = (),
+        members: Iterable[Member] = (),
+    ) -> None:
         """Begin with everybody the store knows."""
         for user in users:
             self._put_user(user)
+        for organisation in organisations:
+            self._put_organisation(organisation)
+        for member in members:
+            self._put_member(member)
         for token in tokens:
             self._put_token(token)
 
     def apply(self, changes: Iterable[Change]) -> None:
         """Take in what was changed since, in its order."""
         for change in changes:
-            if isinstance(change.value, Token):
-                self._put_token(change.value)
-            else:
-                self._put_user(change.value)
+            self._put[type(change.value)](change.value)
 
     def who(self, authorization: bytes | None) -> Caller:
         """The caller behind an Authorization header.
@@ -74,6 +92,15 @@ class Identity:
         """Raises Refusal `scope_missing` where the token may not do this in its user's name."""
         if scope not in caller.scopes:
             require(caller, scope)
+
+    def payer(self, caller: Caller, bill_to: str | None) -> Payer:
+        """Who pays for a call: the organisation of this name or id, the user by its own name, else the user's default.
+
+        Raises Refusal `organisation_unknown`, `not_a_member`, `organisation_forbids` or `scope_missing`.
+        """
+        if bill_to is None and caller.payer is not None:
+            return caller.payer
+        return self._billing.payer(caller, bill_to)
 
     def take_used(self) -> dict[int, int]:
         """Tokens that were used since this was last asked, with the time: for the store's `token.used`."""
@@ -98,8 +125,32 @@ class Identity:
 
     def _put_user(self, user: User) -> None:
         self._users[user.id] = replace(user, preferences=self._same(user.preferences))
-        for token_id in self._tokens_of.get(user.id, ()):
-            self._make_caller(self._tokens[token_id])
+        self._billing.forget_user(user.id)
+        self._make_callers(user.id)
+
+    def _put_organisation(self, organisation: Organisation) -> None:
+        self.memberships.put_organisation(
+            replace(
+                organisation, preferences=self._same(organisation.preferences), rules=self._same(organisation.rules)
+            )
+        )
+        self._terms_changed(organisation)
+
+    def _put_member(self, member: Member) -> None:
+        admins_changed = self.memberships.put_member(member)
+        self._billing.forget()
+        self._make_callers(member.user_id)
+        organisation = self.memberships.by_id(member.organisation_id)
+        if admins_changed and organisation is not None:
+            self._terms_changed(organisation)
+
+    def _terms_changed(self, organisation: Organisation) -> None:
+        """Those who have it as their default payer carry what it says with them."""
+        self._billing.forget()
+        for member in self.memberships.members(organisation):
+            user = self._users.get(member.user_id)
+            if user is not None and user.preferences.payer is not None:
+                self._make_callers(user.id)
 
     def _put_token(self, token: Token) -> None:
         if token.models is not None or token.providers is not None:
@@ -119,7 +170,20 @@ class Identity:
             return
         before = self._callers.get(token.digest)
         version = 0 if before is None else before.version + 1
-        self._callers[token.digest] = Caller(user, token, self._same(unfolded(token, user)), version)
+        caller = Caller(user, token, self._same(unfolded(token, user)), version)
+        self._callers[token.digest] = replace(caller, payer=self._default_payer(caller))
+
+    def _make_callers(self, user_id: int) -> None:
+        for token_id in self._tokens_of.get(user_id, ()):
+            self._make_caller(self._tokens[token_id])
+
+    def _default_payer(self, caller: Caller) -> Payer | None:
+        if caller.user.preferences.payer is None:
+            return self._billing.personal(caller.user, caller.token) if INFERENCE in caller.scopes else None
+        try:
+            return self._billing.payer(caller, None)
+        except Refusal:
+            return None
 
     def _same(self, value: T) -> T:
         """One object for all equal values: plans are kept by the identity of what a caller may do."""
