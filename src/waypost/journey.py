@@ -21,6 +21,7 @@ from waypost.providers.metering import estimate
 
 log = logging.getLogger("waypost.journey")
 CALLER_LEFT_STATUS = 499
+DONE, BROKEN = EndKind.DONE, EndKind.BROKEN
 STRANGER_CODES = frozenset({"token_missing", "token_malformed", "token_unknown", "token_revoked", "token_expired"})
 
 
@@ -166,19 +167,21 @@ async def _carry(call: Call, house: House) -> None:
 async def _deliver(call: Call, house: House, flow: Flow, ask: ChatRequest) -> None:
     bill = call.bill
     bill.served_by = flow.candidate.provider.slug
-    bill.first_word_ms = _elapsed_ms(call, house) if ask.stream else None
     try:
         if house.keep_bodies:
             call.keep()
         if ask.stream:
+            bill.first_word_ms = _elapsed_ms(call, house)
             call.begin(bill)
         end = await flow.pour(call)
-        _settle(bill, flow, end, ask)
+        usage = _settle(bill, flow, end, ask)
     except Exception:
         house.courier.abandon(flow)
         raise
-    house.courier.served(flow, end, bill.usage.output_total if bill.usage else 0)
-    _close(call, house, OUTCOMES[end.kind], 200, end.code, end.why)
+    house.courier.served(flow, end, usage.output_total)
+    _close(call, house, OUTCOMES[end.kind], 200)
+    if end.code is not None:
+        bill.code, bill.why = end.code, end.why
     if house.keep_bodies:
         bill.request_body, bill.reply_body = call.kept(end.tail)
     await house.books.file(bill)
@@ -190,32 +193,35 @@ OUTCOMES = (Outcome.DELIVERED, Outcome.FAILED, Outcome.LEFT)
 """By `EndKind`."""
 
 
-def _settle(bill: Waybill, flow: Flow, end: End, ask: ChatRequest) -> None:
+def _settle(bill: Waybill, flow: Flow, end: End, ask: ChatRequest) -> Usage:
     """What it came to: the provider's count, else our estimate of what was handed on."""
-    bill.usage = end.usage if end.usage is not None else estimate(ask, end.words)
+    usage = bill.usage = end.usage or estimate(ask, end.words)
     price = flow.candidate.endpoint.price
     if price is not None:
         bill.price_version = price.version
-        if end.usage is not None or end.kind is not EndKind.BROKEN:  # what broke off is charged only as counted
-            bill.charge_nano_usd = cost_nano_usd(price, bill.usage)
+        if end.usage is not None or end.kind is not BROKEN:  # what broke off is charged only as counted
+            bill.charge_nano_usd = cost_nano_usd(price, usage)
+    return usage
 
 
 def _say_end(call: Call, flow: Flow, end: End) -> None:
     """The settlement is durable: let the tail go."""
     bill = call.bill
-    if end.kind is EndKind.BROKEN:
-        call.broken(Failed(end.code or "upstream_error", f"{bill.served_by} could not finish the answer.", why=end.why))
-    elif end.kind is EndKind.DONE and bill.request is not None and bill.request.stream:
+    if end.kind is DONE and flow.stream:
         call.finish(flow.closing(bill.usage, bill.charge_nano_usd) + end.tail)
-    elif end.kind is EndKind.DONE:
+    elif end.kind is DONE:
         call.whole(bill, end.tail)
+    elif end.kind is BROKEN:
+        call.broken(Failed(end.code or "upstream_error", f"{bill.served_by} could not finish the answer.", why=end.why))
 
 
 async def _refuse(call: Call, house: House, problem: Problem) -> None:
     bill = call.bill
     outcome = Outcome.REFUSED if isinstance(problem, Refusal) and not bill.attempts else Outcome.FAILED
     status = problem.status if bill.first_word_ms is None else 200  # what its caller saw before this
-    _close(call, house, outcome, status, problem.code, problem.why or problem.message)
+    _close(call, house, outcome, status)
+    bill.code = problem.code
+    bill.why = problem.why or problem.message
     bill.fix = problem.fix
     if problem.code in STRANGER_CODES:
         bill.stranger = described(call.credential())
@@ -257,12 +263,10 @@ async def _write_down(call: Asked, house: House) -> Problem | None:
     return worse
 
 
-def _close(call: Call, house: House, outcome: Outcome, status: int, code: str | None = None, why: str = "") -> None:
+def _close(call: Call, house: House, outcome: Outcome, status: int) -> None:
     bill = call.bill
     bill.outcome = outcome
     bill.status = status
-    bill.code = code
-    bill.why = why
     bill.ms = _elapsed_ms(call, house)
 
 

@@ -91,7 +91,7 @@ def test_each_failed_probe_keeps_it_open_longer_up_to_five_minutes() -> None:
     rests = []
     for _ in range(12):
         now = vitals.open_until_ms
-        vitals.started(now)
+        vitals.tried(now)
         vitals.failed(now, SETTINGS)
         rests.append(vitals.open_until_ms - now)
     assert rests[:4] == [60_000, 90_000, 120_000, 150_000]
@@ -112,7 +112,7 @@ def test_one_probe_shuts_the_door_behind_it_and_its_success_opens_it() -> None:
     now = START_MS + 30_000
     assert vitals.half_open(now)
     assert vitals.shut_until_ms <= now
-    vitals.started(now)
+    vitals.tried(now)
     assert vitals.shut_until_ms > now
     vitals.served(SERVED, now)
     assert vitals.shut_until_ms == 0
@@ -123,7 +123,7 @@ def test_a_probe_that_never_ends_does_not_shut_the_endpoint_for_ever() -> None:
     vitals = Vitals()
     fail(vitals, 5)
     now = START_MS + 30_000
-    vitals.started(now)
+    vitals.tried(now)
     assert vitals.shut_until_ms == now + 60_000
 
 

@@ -19,6 +19,8 @@ class Need(Flag):
     STRUCTURED_OUTPUT = auto()
     IMAGES = auto()
 
+    __hash__ = object.__hash__  # equal needs are one object, and plans are looked up by them on every call
+
 
 class ChatRequest(NamedTuple):
     """One chat call as the door understood it.

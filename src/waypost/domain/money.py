@@ -31,16 +31,15 @@ class Price(NamedTuple):
 
 def cost_nano_usd(price: Price, usage: Usage) -> int:
     """What `usage` costs at `price`: summed first, rounded once, upwards."""
-    cached = price.input if price.cached_input is None else price.cached_input
-    reasoning = price.output if price.reasoning is None else price.reasoning
-    total = (
-        usage.input * price.input
-        + usage.cached_input * cached
-        + usage.output * price.output
-        + usage.reasoning * reasoning
-        + price.request
-    )
-    return min(-(-total // UNITS_PER_PRICE), CHARGE_NANO_USD_MAX)
+    of_input, of_output, of_cached, of_reasoning, of_request, _ = price
+    read, cached, written, reasoned, _ = usage
+    total = read * of_input + written * of_output + of_request
+    if cached:
+        total += cached * (of_input if of_cached is None else of_cached)
+    if reasoned:
+        total += reasoned * (of_output if of_reasoning is None else of_reasoning)
+    charge = -(-total // UNITS_PER_PRICE)
+    return min(charge, CHARGE_NANO_USD_MAX)
 
 
 def nano_usd_per_million(usd_per_million: str | float | Decimal) -> int:

@@ -86,7 +86,10 @@ class Pulse:
     def started(self, key: PulseKey) -> None:
         """A call goes out to this endpoint."""
         self.in_flight += 1
-        (self._vitals.get(key) or self.vitals(key)).started(self._clock_ms())
+        vitals = self._vitals.get(key) or self.vitals(key)
+        vitals.in_flight += 1
+        if vitals.opened:
+            vitals.tried(self._clock_ms())
 
     def ended(self, key: PulseKey, result: CallResult) -> None:
         """That call ended."""
@@ -171,11 +174,11 @@ class Pulse:
         self.merge(kept)
 
     def _served(self, key: PulseKey, vitals: Vitals, result: CallResult, now: int) -> None:
-        vitals.served(result, now)
         news = self._tell(key, now)
         news.served += 1
         news.failures = 0
-        news.tally.add(result, now)
+        if vitals.served(result, now):
+            news.tally.add(result, now)
 
     def _tell(self, key: PulseKey, now: int) -> _News:
         news = self._news.get(key)

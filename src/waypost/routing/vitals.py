@@ -167,10 +167,9 @@ class Vitals:
         """The circuit's time is up and nothing has been served since."""
         return self.opened > 0 and self.open_until_ms <= now_ms
 
-    def started(self, now_ms: int) -> None:
+    def tried(self, now_ms: int) -> None:
         """A call goes out; on a half-open circuit it is the probe."""
-        self.in_flight += 1
-        if self.opened and self.half_open(now_ms):
+        if self.half_open(now_ms):
             self.probe_until_ms = now_ms + PROBE_MS_MAX
             self.settle_shut()
 
