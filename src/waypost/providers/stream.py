@@ -22,12 +22,11 @@ from waypost.wire.sse import (
     DONE_FRAME,
     FrameCutter,
     FrameTooLong,
-    first_frame,
-    leading_plain,
+    frame_end,
     payload,
-    plain_frames,
     split_frames,
 )
+from waypost.wire.sse_plain import PlainFrames
 
 HELD_BYTES_MAX = 1024 * 1024
 WORD_KEYS = (
@@ -62,15 +61,16 @@ class StreamFlow(Flow):
         super().__init__(candidate, ask, deadlines, started, watch)
         self.due = min(self.due, self._began + deadlines.first_word_seconds_max)
         self._cutter = FrameCutter()
+        self._plain = PlainFrames()
         self._held: list[bytes] = []
         self._renaming = Renaming(ask.model)
         self._finished: set[int] = set()
 
     def data(self, data: bytes) -> None:
         """Nearly always, once the answer pours: whole frames that need no look. They pass in two calls."""
-        if self.stage == POURING and self._cutter.empty and data.endswith(b"}\n\n"):
-            frames = plain_frames(data)
-            if frames and self._bytes + len(data) <= REPLY_BYTES_MAX:
+        if self.stage == POURING and not self._cutter.held and data.endswith(b"}\n\n"):
+            frames, end = self._plain.leading(data)
+            if end == len(data) and self._bytes + len(data) <= REPLY_BYTES_MAX:
                 self._bytes += len(data)
                 self._frames += frames
                 self._heard = perf_counter()
@@ -92,15 +92,17 @@ class StreamFlow(Flow):
     def _read_run(self, run: bytes) -> None:
         """Hand on what needs no look, look at the rest frame by frame."""
         passed: list[bytes] = []
-        while run and self.stage < HELD:
-            frame, run = first_frame(run)
-            self._read_frame(frame, passed)
-        if run and self.stage != ENDED:
-            frames, plain, run = leading_plain(run)
+        start = 0
+        while start < len(run) and self.stage < HELD:
+            end = frame_end(run, start)
+            self._read_frame(run[start:end], passed)
+            start = end
+        if start < len(run) and self.stage != ENDED:
+            frames, end = self._plain.leading(run, start)
             if frames:
                 self._frames += frames
-                passed.append(self._renaming.apply(plain))
-            for frame in split_frames(run):
+                passed.append(self._renaming.apply(run[start:end]))
+            for frame in split_frames(run[end:]):
                 self._read_frame(frame, passed)
         if not passed:
             return
@@ -121,7 +123,7 @@ class StreamFlow(Flow):
 
     def _passes(self, frame: bytes) -> bool:
         """Act on one frame; False when it is not for the client, or not yet."""
-        text = payload(frame)
+        text = DONE if frame == DONE_FRAME else payload(frame)
         if text is None:
             return True  # a comment keeps connections alive
         if text.strip() == DONE:
@@ -162,8 +164,10 @@ class StreamFlow(Flow):
     def _repeats_an_end(self, choices: list[Any]) -> bool:
         """The first finish reason of a choice stands; a second one is not handed on, unless words come with it."""
         ends = [choice for choice in choices if isinstance(choice, dict) and choice.get("finish_reason")]
+        if not ends:
+            return False
         indices = [_index(choice) for choice in ends]
-        again = bool(ends) and self._finished.issuperset(indices) and not any(map(says_something, ends))
+        again = self._finished.issuperset(indices) and not any(map(says_something, ends))
         self._finished.update(indices)
         return again
 

@@ -1,44 +1,20 @@
-"""Server-sent events: cut a byte stream into frames, and tell at a glance which frames need reading.
+"""Server-sent events: cut a byte stream into frames.
 
 A frame is everything up to and including its blank line, byte for byte as it came. A provider's frames pass to the
-client untouched, so the common case must cost next to nothing: `plain_frames` looks at a whole run of frames at once.
+client untouched, so the common case must cost next to nothing: frames are cut apart only where somebody reads them.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
-from typing import Any
-
-import msgspec
 
 FRAME_BYTES_MAX = 1024 * 1024
 DONE = b"[DONE]"
 DONE_FRAME = b"data: [DONE]\n\n"
 BOM = b"\xef\xbb\xbf"
-SEAM = b"\n\ndata: "
-"""What stands between two plain frames."""
 
 _blank_line = re.compile(rb"(?>\r\n|\r|\n){2}")
 _line = re.compile(rb"\r\n|\r|\n")
-
-
-class GlimpsedChoice(msgspec.Struct, gc=False):
-    """A choice of a frame: only whether it ended matters here."""
-
-    finish_reason: str | None = None
-
-
-class Glimpse(msgspec.Struct, gc=False):
-    """What can make a frame more than words to hand on. Decoding proves that the rest can be read."""
-
-    choices: list[GlimpsedChoice] | None = None
-    usage: Any = None
-    error: Any = None
-
-
-_glimpse_one = msgspec.json.Decoder(Glimpse).decode
-_glimpse_run = msgspec.json.Decoder(list[Glimpse]).decode
 
 
 class FrameTooLong(Exception):
@@ -48,18 +24,19 @@ class FrameTooLong(Exception):
 class FrameCutter:
     """Holds the unfinished end of a stream, and hands on what is complete."""
 
-    __slots__ = ("_rest",)
+    __slots__ = ("held",)
 
     def __init__(self) -> None:
-        self._rest = b""
+        self.held = b""
+        """What is not complete yet."""
 
     def feed(self, data: bytes) -> bytes:
         """All complete frames so far, in one piece; empty while none is.
 
         Raises FrameTooLong.
         """
-        if self._rest:
-            data = self._rest + data
+        if self.held:
+            data = self.held + data
         if len(data) > FRAME_BYTES_MAX and max(map(len, split_frames(data))) > FRAME_BYTES_MAX:
             raise FrameTooLong
         if b"\r" in data:
@@ -69,19 +46,14 @@ class FrameCutter:
             if end == 1:  # not found
                 end = 0
         if end == len(data):
-            self._rest = b""
+            self.held = b""
             return data
-        self._rest = data[end:]
+        self.held = data[end:]
         return data[:end]
-
-    @property
-    def empty(self) -> bool:
-        """Nothing is held back."""
-        return not self._rest
 
     def rest(self) -> bytes:
         """What came after the last complete frame, at the end of the stream."""
-        rest, self._rest = self._rest, b""
+        rest, self.held = self.held, b""
         return rest
 
 
@@ -94,6 +66,15 @@ def _last_boundary(data: bytes) -> int:
         # The LF of a CRLF may still be on its way: the frame before it is complete only when the next byte is seen.
         end = next((m.end() for m in reversed(list(_blank_line.finditer(data[:-1])))), 0)
     return end
+
+
+def frame_end(run: bytes, start: int) -> int:
+    """Where the frame ends that begins at `start` in a run of complete frames."""
+    if b"\r" not in run:
+        end = run.find(b"\n\n", start)
+        return end + 2 if end >= 0 else len(run)
+    match = _blank_line.search(run, start)
+    return match.end() if match else len(run)
 
 
 def split_frames(run: bytes) -> list[bytes]:
@@ -123,71 +104,3 @@ def payload(frame: bytes) -> bytes | None:
         elif line == b"data":
             found.append(b"")
     return b"\n".join(found) if found else None
-
-
-def first_frame(run: bytes) -> tuple[bytes, bytes]:
-    """The first frame of a run of complete frames, and the others."""
-    if b"\r" not in run:
-        end = run.find(b"\n\n") + 2
-        return (run[:end], run[end:]) if end > 1 else (run, b"")
-    match = _blank_line.search(run)
-    return (run[: match.end()], run[match.end() :]) if match else (run, b"")
-
-
-def plain_frames(run: bytes) -> int:
-    """How many frames a run has, when each is one `data: {…}` line of readable JSON that holds nothing we act on.
-
-    0 means: look at each. Such frames hold an end, an error, usage, a comment, or something that cannot be read.
-    The frames are read as one JSON list in a single call, because a call a frame would cost more than all the rest.
-    """
-    if not run.startswith(b"data: {") or not run.endswith(b"}\n\n"):
-        return 0
-    body = run[6:-2]
-    if b"\n" in body:
-        glimpses = _glimpse(run)
-        return len(glimpses) if _plain(glimpses) == len(glimpses) else 0
-    try:
-        if not body.isascii():
-            body.decode()
-        return _plain((_glimpse_one(body),))
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return 0
-
-
-def leading_plain(run: bytes) -> tuple[int, bytes, bytes]:
-    """The plain frames at the start of a run, how many and which, and the rest from the first that needs a look."""
-    end = len(run) - len(DONE_FRAME) if run.endswith(DONE_FRAME) else len(run)
-    glimpses = _glimpse(run[:end])
-    plain = _plain(glimpses)
-    if plain == 0:
-        return 0, b"", run
-    for _ in range(len(glimpses) - plain):  # nearly always two: the finish reason and the usage
-        end = run.rindex(b"\n\n", 0, end - 2) + 2
-    return plain, run[:end], run[end:]
-
-
-def _glimpse(run: bytes) -> list[Glimpse]:
-    """Every frame of a run, when each is a `data: {…}` line of readable JSON; else nothing."""
-    if not run.startswith(b"data: {") or not run.endswith(b"}\n\n"):
-        return []
-    body = run[6:-2]
-    joined = body.replace(SEAM, b",")
-    frames = 1 + (len(body) - len(joined)) // (len(SEAM) - 1)
-    try:
-        if not run.isascii():
-            run.decode()
-        glimpses = _glimpse_run(b"[%b]" % joined)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return []
-    return glimpses if len(glimpses) == frames else []  # one frame may not hold two objects
-
-
-def _plain(glimpses: Sequence[Glimpse]) -> int:
-    """How many of them come before the first that needs a look."""
-    for at, glimpse in enumerate(glimpses):
-        if glimpse.usage is not None or glimpse.error is not None:
-            return at
-        for choice in glimpse.choices or ():
-            if choice.finish_reason is not None:
-                return at
-    return len(glimpses)
