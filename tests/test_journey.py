@@ -8,6 +8,7 @@ import pytest
 from waypost.domain.callers import Caller, Token, User
 from waypost.domain.endpoints import Deadlines, Endpoint, Provider
 from waypost.domain.money import Price
+from waypost.domain.payers import Payer
 from waypost.domain.plans import Candidate, Exclusion, Plan
 from waypost.domain.problems import Refusal
 from waypost.domain.waybill import Outcome, Waybill
@@ -52,10 +53,10 @@ class Rooms:
             raise UNKNOWN
         return CALLER
 
-    def require(self, caller, scope):
-        pass
+    def payer(self, caller, bill_to):
+        return Payer("user", 1, "ada", "user:1")
 
-    def plan(self, ask, caller):
+    def plan(self, ask, caller, payer):
         return self.plan_made
 
     def refusal(self, plan, ask):

@@ -8,9 +8,10 @@ from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from waypost.domain.callers import INFERENCE, Caller
+from waypost.domain.callers import Caller
 from waypost.domain.chat import ChatRequest, Usage
 from waypost.domain.money import cost_nano_usd
+from waypost.domain.payers import Payer
 from waypost.domain.plans import Plan
 from waypost.domain.problems import Failed, Problem, Refusal
 from waypost.domain.waybill import Attempt, Outcome, Waybill
@@ -60,10 +61,10 @@ class Call(Asked, Leaver, Protocol):
 
 
 class Identity(Protocol):
-    """Who are you?"""
+    """Who are you, and who pays?"""
 
     def who(self, authorization: bytes | None) -> Caller: ...
-    def require(self, caller: Caller, scope: str) -> None: ...
+    def payer(self, caller: Caller, bill_to: str | None) -> Payer: ...
 
 
 class Ticket(Protocol):
@@ -83,7 +84,7 @@ class Turnstile(Protocol):
 class Planner(Protocol):
     """Who could serve you, in which order?"""
 
-    def plan(self, ask: ChatRequest, caller: Caller) -> Plan: ...
+    def plan(self, ask: ChatRequest, caller: Caller, payer: Payer) -> Plan: ...
     def refusal(self, plan: Plan, ask: ChatRequest) -> Refusal: ...
 
 
@@ -145,9 +146,9 @@ BUG_FIX = (
 async def _carry(call: Call, house: House) -> None:
     bill = call.bill
     caller = bill.caller = house.identity.who(call.credential())
-    house.identity.require(caller, INFERENCE)
     ask = bill.request = call.read()
-    plan = bill.plan = house.planner.plan(ask, caller)
+    payer = bill.payer = house.identity.payer(caller, ask.bill_to)
+    plan = bill.plan = house.planner.plan(ask, caller, payer)
     if not plan.order:
         raise house.planner.refusal(plan, ask)
     ticket = house.turnstile.enter(caller, ask)
@@ -283,9 +284,9 @@ def explain(asked: Asked, house: House) -> dict[str, Any]:
     bill = asked.bill
     caller = bill.caller = house.identity.who(asked.credential())
     try:
-        house.identity.require(caller, INFERENCE)
         ask = bill.request = asked.read()
-        plan = bill.plan = house.planner.plan(ask, caller)
+        payer = bill.payer = house.identity.payer(caller, ask.bill_to)
+        plan = bill.plan = house.planner.plan(ask, caller, payer)
         if not plan.order:
             raise house.planner.refusal(plan, ask)
     except Refusal as refusal:

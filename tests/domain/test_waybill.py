@@ -4,27 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from waypost.domain.callers import Caller, Token, User
-from waypost.domain.chat import ChatRequest, Need, Usage
+from waypost.domain.chat import Usage
 from waypost.domain.waybill import Waybill
-
-ANN = User(id=1, name="ann")
-CALLER = Caller(ANN, Token(1, b"", 1, "laptop", "write", "abcd", 0), frozenset())
-
-
-def ask(bill_to: str | None = None) -> ChatRequest:
-    return ChatRequest("a/b", None, "a/b", False, False, Need.NOTHING, 1, 0, None, 1, {}, bill_to=bill_to)
-
-
-def test_a_user_pays_unless_an_organisation_is_named() -> None:
-    bill = Waybill(1, 0, "req_1", caller=CALLER, request=ask())
-    assert bill.payer == ("user", "ann")
-    bill.request = ask(bill_to="acme")
-    assert bill.payer == ("organisation", "acme")
-
-
-def test_nobody_pays_for_a_stranger() -> None:
-    assert Waybill(1, 0, "req_1").payer is None
 
 
 def test_speed_counts_every_token_from_the_first_word_on() -> None:

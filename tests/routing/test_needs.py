@@ -3,6 +3,7 @@ from crossroads import START_MS, caller, endpoint, model, provider, usd
 
 from waypost.domain.chat import Need
 from waypost.domain.endpoints import Preferences
+from waypost.domain.payers import Rules, Terms
 from waypost.routing.needs import RULES, WAITING_HELPS, Case, Size, first_broken, iso_time
 from waypost.routing.vitals import Vitals
 
@@ -19,6 +20,10 @@ def vitals(**times: int) -> Vitals:
     for name, value in times.items():
         setattr(made, name, value)
     return made
+
+
+def acme(preferences: Preferences | None = None, **rules) -> dict[str, Terms]:
+    return {"terms": Terms("acme", ("ann", "bob"), preferences or Preferences(), Rules(**rules))}
 
 
 ALL_NEEDS = Need.TOOLS | Need.STRUCTURED_OUTPUT | Need.IMAGES
@@ -51,6 +56,31 @@ BROKEN = [
         {"preferences": Preferences(order=("beta",), preferred_only=True)},
         "alpha is not in your order, and you allow preferred providers only.",
     ),
+    (
+        "model_not_allowed_by_organisation",
+        acme(models=frozenset({"acme/two"})),
+        "acme, which pays, does not allow acme/one.",
+    ),
+    (
+        "model_disabled_by_organisation",
+        {**acme(disabled_models=frozenset({"acme/old"})), "alias": "acme/old"},
+        "acme, which pays, has disabled acme/one.",
+    ),
+    (
+        "provider_not_allowed_by_organisation",
+        acme(providers=frozenset({"beta"})),
+        "acme, which pays, does not allow alpha.",
+    ),
+    (
+        "disabled_by_organisation",
+        acme(Preferences(disabled=frozenset({"alpha"}))),
+        "acme, which pays, has disabled alpha.",
+    ),
+    (
+        "not_preferred_by_organisation",
+        acme(Preferences(order=("beta",), preferred_only=True)),
+        "alpha is not in the order of acme, which pays for preferred providers only.",
+    ),
     ("no_tools", able(Need.IMAGES, Need.STRUCTURED_OUTPUT), "alpha offers no tools for acme/one."),
     ("no_structured_output", able(Need.TOOLS, Need.IMAGES), "alpha offers no structured output for acme/one."),
     ("no_image_input", able(Need.TOOLS, Need.STRUCTURED_OUTPUT), "alpha takes no images for acme/one."),
@@ -58,6 +88,16 @@ BROKEN = [
         "unpriced",
         {"endpoint": endpoint("alpha"), "price_demanded": True},
         "The price of acme/one at alpha is not known, and this router demands one.",
+    ),
+    (
+        "unpriced",
+        {"endpoint": endpoint("alpha"), **acme(price_demanded=True)},
+        "The price of acme/one at alpha is not known, and acme, which pays, demands one.",
+    ),
+    (
+        "unpriced",
+        {"endpoint": endpoint("alpha"), "preferences": Preferences(price_demanded=True)},
+        "The price of acme/one at alpha is not known, and you demand one in your settings.",
     ),
     (
         "output_too_long",
@@ -108,6 +148,12 @@ def test_every_rule_of_the_table_has_such_a_case() -> None:
         {"preferences": Preferences(order=(), preferred_only=True)},
         {"preferences": Preferences(order=("beta",), preferred_only=True), "pin": "alpha"},
         {"price_demanded": True},
+        {"preferences": Preferences(price_demanded=True), **acme(price_demanded=True)},
+        acme(models=frozenset({"acme/one"}), providers=frozenset({"alpha"}), disabled_models=frozenset({"acme/two"})),
+        {**acme(models=frozenset({"acme/old"})), "alias": "acme/old"},
+        acme(Preferences(order=("alpha",), disabled=frozenset({"beta"}), preferred_only=True)),
+        acme(Preferences(preferred_only=True)),
+        {**acme(Preferences(order=("beta",), preferred_only=True)), "pin": "alpha"},
         {"size": Size(1000, 500)},
         {"size": Size(10**9, 10**9), "endpoint": endpoint("alpha")},
         {"vitals": vitals(muted_until_ms=START_MS, rest_until_ms=START_MS, open_until_ms=START_MS), **NEW},
@@ -115,6 +161,14 @@ def test_every_rule_of_the_table_has_such_a_case() -> None:
 )
 def test_what_is_allowed_or_not_known_is_not_held_against_an_endpoint(changes) -> None:
     assert first_broken(RULES, case(**changes)) is None
+
+
+@pytest.mark.parametrize("row", [row for row in BROKEN if "terms" in row[1]], ids=lambda row: row[0])
+def test_what_an_organisation_forbids_names_whom_to_ask(row) -> None:
+    broken = case(**row[1])
+    rule = first_broken(RULES, broken)
+    assert rule is not None
+    assert "an admin of acme (ann, bob)" in rule.exclusion(broken).fix
 
 
 def test_the_first_rule_of_the_table_is_the_reason_where_many_are_broken() -> None:

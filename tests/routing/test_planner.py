@@ -2,7 +2,7 @@ import random
 import time
 
 import pytest
-from crossroads import SERVED, Crossroads, ask, caller, endpoint, model, provider, usd
+from crossroads import SERVED, Crossroads, ask, caller, endpoint, model, payer, provider, usd
 
 from waypost.domain.callers import Caller
 from waypost.domain.chat import Need
@@ -12,6 +12,7 @@ from waypost.domain.pulse import CallResult
 from waypost.routing.planner import PlannerSettings
 
 TWO = model("alpha", "beta")
+PAYER = payer()
 
 
 def test_without_a_tag_the_callers_default_policy_decides() -> None:
@@ -172,7 +173,7 @@ def test_a_plan_costs_microseconds(endpoints, most_us) -> None:
     for _ in range(10):
         started = time.process_time()
         for _ in range(2_000):
-            planner.plan(one, who)
+            planner.plan(one, who, PAYER)
         best = min(best, (time.process_time() - started) / 2_000 * 1e6)
     assert best <= most_us
 
@@ -182,8 +183,8 @@ def test_ten_thousand_models_asked_in_turn_cost_about_what_one_does() -> None:
     who = caller()
     asks = [ask(f"acme/m{n}") for n in random.Random(1).choices(range(10_000), k=20_000)]
     for one in asks:
-        roads.planner.plan(one, who)
+        roads.planner.plan(one, who, PAYER)
     started = time.process_time()
     for one in asks:
-        roads.planner.plan(one, who)
+        roads.planner.plan(one, who, PAYER)
     assert (time.process_time() - started) / len(asks) * 1e6 < 25

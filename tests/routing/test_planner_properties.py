@@ -1,6 +1,6 @@
 """What holds for every plan, whatever the catalogue, the caller, the request and the moment."""
 
-from crossroads import Clock, Crossroads, ask, caller, endpoint, model, provider, usd
+from crossroads import Clock, Crossroads, ask, caller, endpoint, model, payer, provider, usd
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -12,6 +12,7 @@ from waypost.routing.planner import Planner, PlannerSettings
 from waypost.routing.policies import POLICIES, Figures, View, Wish, expected_mix
 from waypost.routing.shortlist import RERANK_MS
 
+PAYER = payer()
 SLUGS = ("alpha", "beta", "gamma", "delta")
 REASONS = {rule.reason for rule in RULES} | {"no_such_model"}
 maybe = st.one_of
@@ -111,7 +112,7 @@ def test_every_plan_keeps_its_promises(roads, calls) -> None:
     for happened, who, one in calls:
         live_through(roads, happened)
         roads.clock.pass_seconds(RERANK_MS / 1000)
-        plan = roads.planner.plan(one, who)
+        plan = roads.planner.plan(one, who, PAYER)
         everybody_is_there_once(roads, plan, one, who)
         order_follows_the_policy(roads, plan, one, who)
         no_breaker_takes_the_last(roads, plan)
@@ -182,5 +183,5 @@ def a_fresh_planner_says_the_same(roads, plan, one, who) -> None:
     """What is kept from call to call never shows."""
     settings = PlannerSettings(explore_share=0.2, price_demanded=roads.planner._settings.price_demanded)
     fresh = Planner(roads.catalogue, roads.pulse, Clock(roads.clock.now_ms), roads.dice, settings)
-    assert fresh.plan(one, who) == plan
-    assert roads.planner.plan(one, who) == plan
+    assert fresh.plan(one, who, PAYER) == plan
+    assert roads.planner.plan(one, who, PAYER) == plan

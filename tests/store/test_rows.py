@@ -3,7 +3,7 @@ import zlib
 
 import msgspec
 import pytest
-from sample_bills import SECRET, Bills, sample_plan, sample_request
+from sample_bills import SECRET, Bills, sample_payer, sample_plan, sample_request
 
 from waypost.domain.chat import Usage
 from waypost.domain.waybill import Attempt, Outcome
@@ -66,8 +66,8 @@ def test_what_was_guessed_or_unsure_is_marked():
     assert row["flags"] & DELIVERY_UNKNOWN
 
 
-def test_the_organisation_that_was_asked_to_pay_is_the_payer():
-    assert row_of(bills.bill(request=sample_request(bill_to="acme")))["payer"] == "organisation acme"
+def test_who_pays_is_written_with_what_it_is():
+    assert row_of(bills.bill(payer=sample_payer("acme", "organisation")))["payer"] == "organisation acme"
 
 
 def test_long_words_from_outside_are_cut():

@@ -1,7 +1,7 @@
 import json
 
 import msgspec
-from sample_bills import Bills, sample_request
+from sample_bills import Bills, sample_payer
 
 from waypost.domain.waybill import Attempt, Outcome
 from waypost.store.rows import COLUMNS, RowMaker, stranger_row
@@ -104,8 +104,8 @@ def test_times_are_told_to_the_microsecond():
     assert (told["connect_ms"], told["first_word_ms"], told["ms"]) == (0.511, None, 1085.657)
 
 
-def test_who_was_asked_to_pay_is_told():
-    found = json_of(bills.bill(request=sample_request(bill_to="acme")))
+def test_who_pays_is_told():
+    found = json_of(bills.bill(payer=sample_payer("acme", "organisation")))
     assert (found["payer"], found["bill_to"]) == ({"type": "organisation", "name": "acme"}, "acme")
 
 

@@ -8,6 +8,7 @@ from waypost.domain.callers import INFERENCE, Caller, Token, User
 from waypost.domain.chat import ChatRequest, Need
 from waypost.domain.endpoints import Endpoint, Model, Preferences, Provider
 from waypost.domain.money import Price
+from waypost.domain.payers import Payer, Terms
 from waypost.domain.pulse import CallResult
 from waypost.routing.catalogue import Catalogue
 from waypost.routing.planner import Planner, PlannerSettings
@@ -63,6 +64,13 @@ def caller(preferences: Preferences | None = None, **token: Any) -> Caller:
     return Caller(user, secretless, frozenset([INFERENCE]))
 
 
+def payer(terms: Terms | None = None) -> Payer:
+    """A user, or an organisation that says something about routes."""
+    if terms is None:
+        return Payer("user", 1, "ada", "user:1")
+    return Payer("organisation", 3, terms.organisation, "org:3", (), terms.preferences, terms.rules, terms)
+
+
 def ask(model: str = "acme/one", tag: str | None = None, **more: Any) -> ChatRequest:
     asked = model if tag is None else f"{model}:{tag}"
     plain: dict[str, Any] = {"input_tokens_max": 400, "output_tokens_max": None, "needs": Need.NOTHING, "images": 0}
@@ -86,7 +94,8 @@ class Crossroads:
         self.planner = Planner(self.catalogue, self.pulse, self.clock, self.dice, settings)
 
     def plan(self, tag: str | None = None, who: Caller | None = None, model: str = "acme/one", **more: Any) -> Any:
-        return self.planner.plan(ask(model, tag, **more), who or self.who)
+        pays = payer(more.pop("terms", None))
+        return self.planner.plan(ask(model, tag, **more), who or self.who, pays)
 
     def order(self, *args: Any, **more: Any) -> list[str]:
         return [candidate.provider.slug for candidate in self.plan(*args, **more).order]

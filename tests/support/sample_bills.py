@@ -9,6 +9,7 @@ from typing import Any
 from waypost.domain.callers import Caller, Token, User
 from waypost.domain.chat import ChatRequest, Need, Usage
 from waypost.domain.endpoints import Deadlines, Endpoint, Provider
+from waypost.domain.payers import Payer
 from waypost.domain.plans import Candidate, Exclusion, Plan
 from waypost.domain.requests import RequestNumbers, request_id
 from waypost.domain.waybill import Attempt, Outcome, Waybill
@@ -20,6 +21,10 @@ SECRET = "sk-never-to-be-written"
 def sample_caller(number: int = 1, name: str = "ada") -> Caller:
     user = User(number, name)
     return Caller(user, Token(number, bytes([number]) * 32, number, "laptop", "write", "abcd", 0), frozenset())
+
+
+def sample_payer(name: str = "ada", kind: str = "user") -> Payer:
+    return Payer(kind, 1, name, "user:1" if kind == "user" else "org:1")
 
 
 def sample_plan(model: str = "acme/one", *providers: str) -> Plan:
@@ -73,6 +78,7 @@ class Bills:
         request = facts.pop("request", None) or sample_request()
         bill = self.bare(
             caller=sample_caller(),
+            payer=sample_payer(),
             asked=request.asked,
             request=request,
             plan=sample_plan(request.model),

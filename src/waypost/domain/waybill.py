@@ -8,6 +8,7 @@ from typing import Any
 
 from waypost.domain.callers import Caller
 from waypost.domain.chat import ChatRequest, Usage
+from waypost.domain.payers import Payer
 from waypost.domain.plans import Plan
 
 
@@ -52,6 +53,8 @@ class Waybill:
     caller: Caller | None = None
     asked: str = ""
     request: ChatRequest | None = None
+    payer: Payer | None = None
+    """None where the call was refused before that was known."""
     plan: Plan | None = None
     outcome: Outcome = Outcome.FAILED
     status: int = 0
@@ -83,13 +86,6 @@ class Waybill:
         self.attempts: list[Attempt] = []
         if facts:
             self.__dict__.update(facts)
-
-    @property
-    def payer(self) -> tuple[str, str] | None:
-        """Type (`user` or `organisation`) and name of who pays."""
-        if self.request is not None and self.request.bill_to:
-            return ("organisation", self.request.bill_to)
-        return ("user", self.caller.user.name) if self.caller else None
 
     @property
     def output_tokens_per_s(self) -> float | None:

@@ -143,7 +143,7 @@ class ChatCall(AskedChat):
         payer = bill.payer
         lines = (
             f"{first}\r\nx-request-id: {bill.request_id}\r\nx-inference-provider: {bill.served_by or ''}\r\n"
-            f"x-waypost-payer: {payer[1] if payer else ''}\r\nx-waypost-attempts: {len(bill.attempts)}\r\n"
+            f"x-waypost-payer: {payer.name if payer else ''}\r\nx-waypost-attempts: {len(bill.attempts)}\r\n"
         )
         return lines.encode() + self._extra
 

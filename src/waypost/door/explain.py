@@ -58,7 +58,7 @@ def explained(bill: Waybill, said: Mapping[str, Any]) -> dict[str, Any]:
             "token": caller.token.name if caller else None,
             "session_tag": request.session_tag if request else None,
         },
-        "payer": {"type": payer[0], "name": payer[1]} if payer else None,
+        "payer": {"type": payer.type, "name": payer.name} if payer else None,
         "bill_to": request.bill_to if request else None,
         "model": plan.model if plan else (request.model if request else None),
         "asked": bill.asked or None,

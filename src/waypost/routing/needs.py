@@ -14,6 +14,7 @@ from typing import Final, NamedTuple
 from waypost.domain.callers import Token
 from waypost.domain.chat import Need
 from waypost.domain.endpoints import Endpoint, Model, Preferences, Provider
+from waypost.domain.payers import Terms
 from waypost.domain.plans import Exclusion
 from waypost.routing.vitals import Vitals
 
@@ -42,6 +43,8 @@ class Case(NamedTuple):
     price_demanded: bool = False
     alias: str | None = None
     """The id by which the model was asked for, where that is an alias."""
+    terms: Terms | None = None
+    """What the organisation that pays says, if one does."""
     size: Size = Size()
     vitals: Vitals | None = None
     now_ms: int = 0
@@ -107,6 +110,39 @@ def disabled_by_user(c: Case) -> bool:
 def not_preferred(c: Case) -> bool:
     """An empty list prefers nobody, so it leaves nobody out; neither does asking for a provider by name."""
     return c.preferences.preferred_only and c.pin is None and bool(c.preferences.order) and not _listed(c)
+
+
+def model_not_allowed_by_organisation(c: Case) -> bool:
+    allowed = None if c.terms is None else c.terms.rules.models
+    return allowed is not None and c.model.id not in allowed and c.alias not in allowed
+
+
+def model_disabled_by_organisation(c: Case) -> bool:
+    return c.terms is not None and not c.terms.rules.disabled_models.isdisjoint((c.model.id, c.alias))
+
+
+def provider_not_allowed_by_organisation(c: Case) -> bool:
+    allowed = None if c.terms is None else c.terms.rules.providers
+    return allowed is not None and c.slug not in allowed
+
+
+def disabled_by_organisation(c: Case) -> bool:
+    return c.terms is not None and c.slug in c.terms.preferences.disabled
+
+
+def not_preferred_by_organisation(c: Case) -> bool:
+    """As `not_preferred`: each list is asked on its own, so that nobody's is widened by the other's."""
+    if c.terms is None or not c.terms.preferences.preferred_only or c.pin is not None:
+        return False
+    return bool(c.terms.preferences.order) and c.slug not in c.terms.preferences.order
+
+
+def without_price_for_organisation(c: Case) -> bool:
+    return c.terms is not None and c.terms.rules.price_demanded and c.endpoint.price is None
+
+
+def without_price_for_user(c: Case) -> bool:
+    return c.preferences.price_demanded and c.endpoint.price is None
 
 
 def without_tools(c: Case) -> bool:
@@ -222,6 +258,36 @@ STANDING: Final = (
         "Add {c.slug} to your order, or set preferred_only to false.",
     ),
     Rule(
+        "model_not_allowed_by_organisation",
+        model_not_allowed_by_organisation,
+        "{c.terms.organisation}, which pays, does not allow {c.model.id}.",
+        "Ask {c.terms.whom} to allow {c.model.id}, use a model that it allows, or let another pay.",
+    ),
+    Rule(
+        "model_disabled_by_organisation",
+        model_disabled_by_organisation,
+        "{c.terms.organisation}, which pays, has disabled {c.model.id}.",
+        "Ask {c.terms.whom} to allow {c.model.id}, use another model, or let another pay.",
+    ),
+    Rule(
+        "provider_not_allowed_by_organisation",
+        provider_not_allowed_by_organisation,
+        "{c.terms.organisation}, which pays, does not allow {c.slug}.",
+        "Ask {c.terms.whom} to allow {c.slug}, use a provider that it allows, or let another pay.",
+    ),
+    Rule(
+        "disabled_by_organisation",
+        disabled_by_organisation,
+        "{c.terms.organisation}, which pays, has disabled {c.slug}.",
+        "Ask {c.terms.whom} to allow {c.slug}, use another provider, or let another pay.",
+    ),
+    Rule(
+        "not_preferred_by_organisation",
+        not_preferred_by_organisation,
+        "{c.slug} is not in the order of {c.terms.organisation}, which pays for preferred providers only.",
+        "Ask {c.terms.whom} to add {c.slug}, use a provider in that order, or let another pay.",
+    ),
+    Rule(
         "no_tools",
         without_tools,
         "{c.slug} offers no tools for {c.model.id}.",
@@ -244,6 +310,18 @@ STANDING: Final = (
         without_price,
         "The price of {c.model.id} at {c.slug} is not known, and this router demands one.",
         "The operator adds its price to waypost.toml, or allows unpriced endpoints.",
+    ),
+    Rule(
+        "unpriced",
+        without_price_for_organisation,
+        "The price of {c.model.id} at {c.slug} is not known, and {c.terms.organisation}, which pays, demands one.",
+        "The operator adds its price to waypost.toml; or ask {c.terms.whom} to allow unpriced endpoints.",
+    ),
+    Rule(
+        "unpriced",
+        without_price_for_user,
+        "The price of {c.model.id} at {c.slug} is not known, and you demand one in your settings.",
+        "The operator adds its price to waypost.toml, or set price_demanded to false.",
     ),
 )
 

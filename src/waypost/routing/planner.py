@@ -8,6 +8,7 @@ from typing import Final, NamedTuple
 from waypost.domain.callers import Caller
 from waypost.domain.chat import ChatRequest, Need
 from waypost.domain.endpoints import Deadlines, Model
+from waypost.domain.payers import Payer, Terms
 from waypost.domain.plans import Exclusion, Plan
 from waypost.domain.problems import Refusal
 from waypost.routing.catalogue import Catalogue
@@ -45,9 +46,10 @@ class Resolved(NamedTuple):
 class Planner:
     """Makes plans. `clock_ms` is Unix milliseconds; `dice` gives a float in [0, 1).
 
-    What standing rules say is kept for each kind of request, with the caller's preferences and the token's allowed
-    models and providers told apart by identity: `waypost.identity` shares equal ones, so that all callers who may do
-    the same share what is kept. A kept entry holds on to these objects, so no other can have their identity.
+    What standing rules say is kept for each kind of request, with the caller's preferences, the token's allowed
+    models and providers and the terms of the organisation that pays told apart by identity: `waypost.identity` shares
+    equal ones, so that all callers who may do the same share what is kept. A kept entry holds on to these objects, so
+    no other can have their identity.
     """
 
     def __init__(
@@ -78,17 +80,17 @@ class Planner:
         self._explore_share = self._settings.explore_share
         self._kept.clear()
 
-    def plan(self, ask: ChatRequest, caller: Caller) -> Plan:
+    def plan(self, ask: ChatRequest, caller: Caller, payer: Payer) -> Plan:
         """The endpoints that can serve this request, in order, and all others with the reason.
 
         Raises Refusal `model_not_found` or `unknown_policy`. An empty order is no error here: see `refusal`.
         """
         preferences, token = caller.user.preferences, caller.token
-        models, providers = token.models, token.providers
-        key = (ask.model, ask.tag, ask.needs, ask.pinned, id(preferences), id(models), id(providers))
+        models, providers, terms = token.models, token.providers, payer.terms
+        key = (ask.model, ask.tag, ask.needs, ask.pinned, id(preferences), id(models), id(providers), id(terms))
         kept = self._kept.get(key)
         if kept is None:
-            kept = (self._shortlist(ask, caller), (preferences, models, providers))
+            kept = (self._shortlist(ask, caller, terms), (preferences, models, providers, terms))
             self._kept.put(key, kept)
         shortlist = kept[0]
         if shortlist.mixed:
@@ -106,18 +108,20 @@ class Planner:
         return nobody_left(plan, ask, self._clock_ms())
 
     def survey(self, model: Model, caller: Caller) -> Plan:
-        """What a plain short request to this model would meet: `callable` and `why_not` of the model list."""
+        """What a plain short request to this model would meet, paid by whom the caller's settings say: for lists."""
         preferences = caller.user.preferences
         resolved = Resolved(model, _known(preferences.default_policy), None, None)
         ask = ChatRequest(model.id, None, model.id, False, False, Need.NOTHING, 0, 0, None, 1, {})
-        return self._listed(resolved, ask, caller).plan(ask, self._clock_ms())
+        terms = None if caller.payer is None else caller.payer.terms
+        return self._listed(resolved, ask, caller, terms).plan(ask, self._clock_ms())
 
-    def _shortlist(self, ask: ChatRequest, caller: Caller) -> Shortlist:
-        return self._listed(self._resolve(ask, caller), ask, caller)
+    def _shortlist(self, ask: ChatRequest, caller: Caller, terms: Terms | None) -> Shortlist:
+        return self._listed(self._resolve(ask, caller), ask, caller, terms)
 
-    def _listed(self, resolved: Resolved, ask: ChatRequest, caller: Caller) -> Shortlist:
+    def _listed(self, resolved: Resolved, ask: ChatRequest, caller: Caller, terms: Terms | None) -> Shortlist:
         """Ask the standing rules of every endpoint of the model."""
         model = resolved.model
+        wish = _wish(caller, terms)
         left, excluded, peers = [], [], []
         for endpoint in model.endpoints:
             case = Case(
@@ -130,6 +134,7 @@ class Planner:
                 resolved.pin,
                 self._settings.price_demanded,
                 resolved.alias,
+                terms,
             )
             vitals = self._pulse.vitals(endpoint.key)
             rule = first_broken(STANDING, case)
@@ -142,16 +147,15 @@ class Planner:
         if resolved.pin is not None and all(endpoint.provider != resolved.pin for endpoint in model.endpoints):
             excluded.insert(0, _no_such_model(resolved.pin, model))
         if resolved.policy == "preferred":
-            excluded[:0] = [_no_such_model(slug, model) for slug in self._without(model, caller)]
+            excluded[:0] = [_no_such_model(slug, model) for slug in self._without(model, wish)]
         rank = POLICIES.get(resolved.policy, named)
-        wish = Wish(order=caller.user.preferences.order)
         deadlines = model.deadlines or self._settings.deadlines
         return Shortlist(Heading(model.id, resolved.policy, rank, wish, deadlines), left, excluded, peers)
 
-    def _without(self, model: Model, caller: Caller) -> list[str]:
-        """Providers that the caller prefers and that do not run this model: why `preferred` took none of them."""
+    def _without(self, model: Model, wish: Wish) -> list[str]:
+        """Providers that are preferred and do not run this model: why `preferred` took none of them."""
         running = {endpoint.provider for endpoint in model.endpoints}
-        order = caller.user.preferences.order
+        order = (*wish.order, *wish.then)
         return [slug for slug in order if slug in self.catalogue.providers and slug not in running]
 
     def _resolve(self, ask: ChatRequest, caller: Caller) -> Resolved:
@@ -192,6 +196,14 @@ def _no_such_model(provider: str, model: Model) -> Exclusion:
     runs = ", ".join(endpoint.provider for endpoint in model.endpoints)
     fix = f"Ask for one of {runs}, or leave the provider out." if runs else "Ask for another model."
     return Exclusion(provider, "no_such_model", f"{provider} does not run {model.id}.", None, fix)
+
+
+def _wish(caller: Caller, terms: Terms | None) -> Wish:
+    order = caller.user.preferences.order
+    if terms is None:
+        return Wish(order)
+    then = tuple(slug for slug in terms.preferences.order if slug not in order)
+    return Wish(order, then=then, whose=terms.organisation)
 
 
 def _known(policy: str) -> str:

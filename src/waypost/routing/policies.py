@@ -35,8 +35,12 @@ class Wish(NamedTuple):
     """What the caller said about order, and what the request looks like."""
 
     order: tuple[str, ...] = ()
-    """Provider slugs, most wanted first: the caller's list, then the organisation's."""
+    """The caller's provider slugs, most wanted first."""
     mix: Mix = Mix(0, EXPECTED_OUTPUT_TOKENS)
+    then: tuple[str, ...] = ()
+    """The order of the organisation that pays: of those that the caller did not list."""
+    whose: str = ""
+    """That organisation."""
 
 
 class Rank(NamedTuple):
@@ -84,12 +88,17 @@ def cheapest(view: View) -> Rank:
 
 
 def preferred(view: View) -> Rank:
-    """As the caller listed the providers; those on no list follow."""
-    order = view.wish.order
-    if view.endpoint.provider in order:
-        place = order.index(view.endpoint.provider)
+    """As the caller listed the providers, then as the organisation that pays did; those on no list follow."""
+    provider, wish = view.endpoint.provider, view.wish
+    order, then = wish.order, wish.then
+    if provider in order:
+        place = order.index(provider)
         return Rank((place,), f"number {place + 1} in your order")
-    return Rank((len(order),), "not in your order: as the catalogue lists it")
+    if provider in then:
+        place = then.index(provider)
+        return Rank((len(order) + place,), f"number {place + 1} in the order of {wish.whose}")
+    nor = f", nor in that of {wish.whose}" if then else ""
+    return Rank((len(order) + len(then),), f"not in your order{nor}: as the catalogue lists it")
 
 
 def named(_: View) -> Rank:
