@@ -1,10 +1,10 @@
-"""The words of money that more than one room uses: how holds end, and months."""
+"""The words of money that more than one room uses: how holds end, months, accounts and what moves between them."""
 
 from __future__ import annotations
 
 from datetime import UTC, datetime
 from enum import IntEnum
-from typing import Final
+from typing import Final, NamedTuple
 
 MONTHS: Final = 12
 
@@ -35,6 +35,75 @@ def next_period(period: int) -> int:
     return (year + 1) * 100 + 1 if month == MONTHS else period + 1
 
 
+def period_before(period: int) -> int:
+    """The month before."""
+    year, month = divmod(period, 100)
+    return (year - 1) * 100 + MONTHS if month == 1 else period - 1
+
+
 def _begins(period: int) -> int:
     year, month = divmod(period, 100)
     return int(datetime(year, month, 1, tzinfo=UTC).timestamp() * 1000)
+
+
+class Account(NamedTuple):
+    """What somebody has. Amounts are nano-USD."""
+
+    id: int
+    name: str
+    """`user:1`, `org:3`, `provider:alpha`, `granted`, `overrun`, `loss`."""
+    posted: int
+    """Everything credited to it less everything debited."""
+    floor: int
+    """How far it may go below nothing."""
+    period: int
+    """The month in which it was last charged; 0 before its first charge."""
+    period_used: int
+    """Charged in that month."""
+    held: int
+    """Set aside for calls that run."""
+
+    @property
+    def free(self) -> int:
+        """What can be held or taken."""
+        return self.posted - self.held - self.floor
+
+
+class Transfer(NamedTuple):
+    """Credits that moved, but not by a call."""
+
+    id: int
+    at_ms: int
+    kind: str
+    """`grant`, `included`, `topup`, `refund`, `expiry`, `adjustment`, `carried`, `loss` or `overrun`."""
+    debit: str
+    credit: str
+    amount: int
+    outside_id: str | None = None
+    """A name from outside: what came under it once never moves again."""
+    call: int | None = None
+    """Number of the call it is about."""
+    about: int | None = None
+    """The transfer it is about: whose lot ended, or whose rest the operator bears."""
+    note: str = ""
+    by_user: int | None = None
+    """Id of the user who ordered it."""
+    expires_at: int | None = None
+    """Of credits that end, Unix milliseconds."""
+
+
+class Movement(NamedTuple):
+    """What a command did with an account's credits, and where that leaves it."""
+
+    account: str
+    balance: int
+    """Posted, when the command was done."""
+    floor: int
+    transfer: Transfer | None = None
+    """None where nothing was to be moved."""
+    moved: tuple[tuple[str, int], ...] = ()
+    """Payer's account and nano-USD credited (negative: debited): what `credits:…` counters must follow."""
+    spent: tuple[tuple[str, int], ...] = ()
+    """`<subject>:<month>` and nano-USD charged: what `spend:…` counters must follow."""
+    again: bool = False
+    """It had been done before under the same outside id, and nothing moved now."""
