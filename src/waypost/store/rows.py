@@ -16,24 +16,11 @@ from waypost.domain.waybill import Outcome, Waybill
 
 NAMED: Final = ("payer", "model", "policy", "provider", "code", "session", "price_version")
 """Columns that hold the number of a word in `names`; a word's kind is its place here."""
-ACCOUNTS: Final = ("account", "provider_account")
-"""Columns that hold the number of an account, whose name stands in the row."""
 COLUMNS: Final = (
-    "id", "user_id", "token_id", *NAMED, *ACCOUNTS, "outcome", "status", "flags",
-    "input", "cached_input", "output", "reasoning",
-    "hold_nano_usd", "charge_nano_usd", "overrun_nano_usd", "reported_nano_usd", "state", "epoch", "period",
-    "gateway_us", "first_word_us", "total_us", "trail",
+    "id", "user_id", "token_id", *NAMED, "outcome", "status", "flags", "input", "cached_input", "output", "reasoning",
+    "hold_nano_usd", "charge_nano_usd", "gateway_us", "first_word_us", "total_us", "trail",
 )  # fmt: skip
-WIDTH: Final = len(COLUMNS)
 FIRST_NAMED: Final = COLUMNS.index(NAMED[0])
-AFTER_NAMED: Final = FIRST_NAMED + len(NAMED) + len(ACCOUNTS)
-ACCOUNT, PROVIDER_ACCOUNT = (COLUMNS.index(name) for name in ACCOUNTS)
-CHARGE, OVERRUN, STATE, EPOCH, PERIOD = (
-    COLUMNS.index(name) for name in ("charge_nano_usd", "overrun_nano_usd", "state", "epoch", "period")
-)
-SUBJECTS: Final = WIDTH
-"""Behind the columns a row says whose monthly spending its charge counts as."""
-PROVIDER: Final = "provider:"
 
 OUTCOMES: Final = {Outcome.DELIVERED: 1, Outcome.REFUSED: 2, Outcome.FAILED: 3, Outcome.LEFT: 4}
 STREAM, ESTIMATED, DELIVERY_UNKNOWN, EXPLORED, SERVED = 1, 2, 4, 8, 16
@@ -44,8 +31,7 @@ PLANS_KEPT_MAX: Final = 2_048
 NAME_LENGTH_MAX: Final = 256
 
 Row = Sequence[Any]
-"""Values in the order of COLUMNS, with words where NAMED ones stand and names where ACCOUNTS stand; then SUBJECTS."""
-OPEN, SETTLED, VOIDED = int(HoldState.OPEN), int(HoldState.SETTLED), int(HoldState.VOIDED)
+"""Values in the order of COLUMNS, with words where NAMED ones stand."""
 
 _pack = msgspec.msgpack.Encoder().encode
 
@@ -85,75 +71,20 @@ class RowMaker:
             None if payer is None else f"{payer.type} {payer.name}",
             model,
             policy,
-            provider,
+            bill.served_by or _tried_last(bill),
             bill.code,
             session and session[:NAME_LENGTH_MAX],
             bill.price_version or None,
-            account,
-            provider_account,
             OUTCOMES[bill.outcome],
             bill.status,
             flags | _flags(bill),
             *(NO_USAGE if usage is None else usage[:4]),
-            *money,
+            bill.hold_nano_usd,
+            bill.charge_nano_usd,
             int(bill.gateway_ms * 1000),
             None if first_word is None else int(first_word * 1000),
             int(bill.ms * 1000),
             _trail(bill, packed),
-            subjects,
-        )
-
-    def open_row(self, bill: Waybill, epoch: int | None = None) -> Row:
-        """The row of a call that runs under a hold, while others still fill in the waybill.
-
-        It says what the call is settled by if nobody is left to end it: the provider that it went out to, that one's
-        price, how long the prompt may be, and in the trail whose spending it counts as.
-        """
-        hold, request, plan = bill.hold, bill.request, bill.plan
-        assert hold is not None  # noqa: S101 (whoever opens a call holds something)
-        packed, provider, price_version = None, None, None
-        caller, flags, expected = bill.caller, 0, 1
-        policy = None
-        if plan is not None:
-            _, policy, flags, packed = self._plans.get(id(plan)) or self._look_at(plan)
-            provider = _tried_last(bill) or (plan.order[0].endpoint.provider if plan.order else None)
-            price_version = _price_version(plan, provider)
-        if request is not None:
-            expected = max(1, request.input_tokens_expected)
-        session = request and request.session_tag
-        subjects = tuple([limit.subject for limit in hold.payer.limits])
-        return (
-            bill.id,
-            caller and caller.user.id,
-            caller and caller.token.id,
-            _payer(caller, request),
-            request and request.model[:NAME_LENGTH_MAX],
-            policy,
-            provider,
-            None,
-            session and session[:NAME_LENGTH_MAX],
-            price_version,
-            hold.payer.account,
-            None,
-            OUTCOMES[Outcome.FAILED],
-            0,
-            flags | (STREAM if request is not None and request.stream else 0),
-            expected,
-            None,
-            None,
-            None,
-            hold.amount,
-            0,
-            0,
-            None,
-            OPEN,
-            epoch,
-            hold.period,
-            0,
-            None,
-            0,
-            _pack((bill.asked, packed, [], "", "", None, None, subjects)),
-            subjects,
         )
 
     def _look_at(self, plan: Plan) -> Known:
@@ -161,28 +92,7 @@ class RowMaker:
             self._plans.clear()
         packed = msgspec.Raw(_pack(_plan_words(plan)))
         known = self._plans[id(plan)] = Known(plan, plan.policy, EXPLORED if plan.explored else 0, packed)
-        self._note_prices(plan)
         return known
-
-    def _note_prices(self, plan: Plan) -> None:
-        for one in plan.order:
-            price = one.endpoint.price
-            if price is not None and price.version not in self._versions:
-                self._versions.add(price.version)
-                self._prices.append(price)
-
-
-def _money(hold: Held, reported: int | None) -> Sequence[Any]:
-    """Hold, charge, overrun, reported, state, epoch, period. What nobody settled is void."""
-    if hold.state == SETTLED:
-        return (hold.amount, hold.taken, hold.overrun, reported, SETTLED, None, hold.period)
-    return (hold.amount, 0, 0, reported, VOIDED, None, hold.period)
-
-
-def _price_version(plan: Plan, provider: str | None) -> str | None:
-    found = (one.endpoint.price for one in plan.order if one.endpoint.provider == provider)
-    price = next(found, None)
-    return None if price is None else price.version or None
 
 
 def _trail(bill: Waybill, plan: msgspec.Raw | None) -> bytes:
