@@ -6,12 +6,13 @@ from pathlib import Path
 
 import apsw
 import pytest
-from sample_bills import Bills
+from sample_bills import START_MS, Bills
 
+from waypost.store.books import Retention
+from waypost.store.engines import engine_of
 from waypost.store.folder_lock import FolderLock
 from waypost.store.reader import Reader
 from waypost.store.sqlite.folder import open_writer
-from waypost.store.sqlite.sql import SqliteSql
 
 
 @pytest.fixture
@@ -39,9 +40,14 @@ def connection(folder):
 
 
 @pytest.fixture
-def sql(connection):
-    """The seam on that connection."""
-    return SqliteSql(connection)
+def sql(folder, database):
+    """The seam on the write connection of fresh data, on both engines."""
+    lock = FolderLock(folder)
+    lock.take()
+    scribe, _ = engine_of(folder, database).open_writer(Retention(), lambda: START_MS)
+    yield scribe.sql
+    scribe.close()
+    lock.release()
 
 
 @pytest.fixture

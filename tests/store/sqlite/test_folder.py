@@ -1,7 +1,4 @@
-import os
 import stat
-import subprocess
-import sys
 
 import apsw
 import pytest
@@ -105,33 +102,6 @@ def test_readers_leave_checkpoints_to_the_writer(connection, folder):
 def test_files_are_for_this_user_alone(connection, folder):
     assert {stat.S_IMODE(file.stat().st_mode) for file in folder.iterdir()} == {0o600}
     assert len(list(folder.iterdir())) == 4, "data, log, index of the log, lock"
-
-
-def test_a_second_owner_is_told_who_holds_the_folder(connection, folder):
-    second = FolderLock(folder)
-    with pytest.raises(DataError, match=rf"pid {os.getpid()}.*--data"):
-        second.take(0.05)
-
-
-def test_a_dead_owners_lock_is_free(folder):
-    script = (
-        "import os, sys, pathlib; from waypost.store.folder_lock import FolderLock\n"
-        "FolderLock(pathlib.Path(sys.argv[1])).take(); os.kill(os.getpid(), 9)"
-    )
-    dead = subprocess.run([sys.executable, "-c", script, str(folder)], check=False)
-    assert dead.returncode == -9
-    lock = FolderLock(folder)
-    lock.take(0)
-    lock.release()
-
-
-def test_a_short_visit_is_waited_for(folder):
-    visitor, server = FolderLock(folder), FolderLock(folder)
-    assert visitor.try_take()
-    assert not server.try_take()
-    visitor.release()
-    server.take(0)
-    server.release()
 
 
 def test_a_folder_that_cannot_be_made_is_said_in_one_line(folder):

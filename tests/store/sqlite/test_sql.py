@@ -1,57 +1,33 @@
-from __future__ import annotations
+"""What SQLite's side of the seam does with SQLite's errors; the rest is in `store/test_sql.py`, on every engine."""
 
 import apsw
 import pytest
 
-from waypost.store.sqlite.sql import SqliteSql
+from waypost.store.sql import EngineTrouble, TryAgain, Unstorable
+from waypost.store.sqlite.sql import SqliteSql, translated
 
 
-@pytest.fixture
-def sql():
+@pytest.mark.parametrize(
+    ("error", "meaning"),
+    [
+        (apsw.ConstraintError, Unstorable),
+        (apsw.FullError, TryAgain),
+        (apsw.BusyError, TryAgain),
+        (apsw.IOError, TryAgain),
+        (apsw.CorruptError, EngineTrouble),
+        (apsw.SQLError, apsw.SQLError),
+    ],
+)
+def test_each_error_means_one_thing(error, meaning):
+    with pytest.raises(meaning) as caught, translated():
+        raise error("why")
+    assert type(caught.value) is meaning
+    assert "why" in str(caught.value)
+
+
+def test_errors_come_out_of_savepoints_translated_too():
     connection = apsw.Connection(":memory:")
-    connection.execute("CREATE TABLE things (id INTEGER PRIMARY KEY, name TEXT NOT NULL) STRICT")
-    yield SqliteSql(connection)
+    sql = SqliteSql(connection)
+    with pytest.raises(TryAgain), sql.savepoint():
+        raise apsw.FullError("full")
     connection.close()
-
-
-ADD = "INSERT INTO things (name) VALUES (:name) RETURNING id"
-
-
-def add_and_fail(sql, name):
-    with sql.savepoint():
-        sql.run(ADD, {"name": name})
-        raise ZeroDivisionError
-
-
-def test_values_go_in_by_name_and_rows_come_out_as_tuples(sql):
-    assert sql.value(ADD, {"name": "one"}) == 1
-    assert sql.value(ADD, {"name": "two"}) == 2
-    assert sql.rows("SELECT id, name FROM things ORDER BY id") == [(1, "one"), (2, "two")]
-    assert sql.row("SELECT name FROM things WHERE id = :id", {"id": 2}) == ("two",)
-
-
-def test_what_is_not_there_is_none(sql):
-    assert sql.row("SELECT name FROM things WHERE id = :id", {"id": 9}) is None
-    assert sql.value("SELECT name FROM things WHERE id = :id", {"id": 9}) is None
-
-
-def test_a_change_says_how_many_rows_it_touched(sql):
-    sql.run(ADD, {"name": "one"})
-    sql.run(ADD, {"name": "two"})
-    assert sql.run("UPDATE things SET name = :name", {"name": "same"}) == 2
-    assert sql.run("UPDATE things SET name = :name WHERE id = 9", {"name": "none"}) == 0
-
-
-def test_a_savepoint_undoes_what_failed_and_keeps_what_was_before(sql):
-    sql.run(ADD, {"name": "kept"})
-    with pytest.raises(ZeroDivisionError):
-        add_and_fail(sql, "undone")
-    assert sql.rows("SELECT name FROM things") == [("kept",)]
-
-
-def test_a_savepoint_may_stand_in_another(sql):
-    with sql.savepoint():
-        sql.run(ADD, {"name": "outer"})
-        with pytest.raises(ZeroDivisionError):
-            add_and_fail(sql, "inner")
-    assert sql.rows("SELECT name FROM things") == [("outer",)]

@@ -40,20 +40,25 @@ def array(kind: str, values: Iterable[Any]) -> str:
 class ManyRows:
     """An INSERT of any number of rows. `table`, `columns` and `conflict` are constants of ours."""
 
-    def __init__(self, table: str, columns: Sequence[str], types: Sequence[str], conflict: str = "") -> None:
+    def __init__(self, table: str, columns: Sequence[str], types: Sequence[str | None], conflict: str = "") -> None:
         self._types = types
-        arrays = ", ".join(f"%s::{kind}[]" for kind in types)
+        chosen = ", ".join(NULL if kind is None else f"r.{name}" for name, kind in zip(columns, types, strict=True))
+        arrays = ", ".join(f"%s::{kind}[]" for kind in types if kind is not None)
+        names = ", ".join(name for name, kind in zip(columns, types, strict=True) if kind is not None)
         tail = f" ON CONFLICT {conflict}" if conflict else ""
-        self.statement = f"INSERT INTO {table} ({', '.join(columns)}) SELECT * FROM unnest({arrays}){tail}"  # noqa: S608 (constants)
+        self.statement = (
+            f"INSERT INTO {table} ({', '.join(columns)})"  # noqa: S608 (constants)
+            f" SELECT {chosen} FROM unnest({arrays}) AS r ({names}){tail}"
+        )
 
     def values(self, rows: Iterable[Sequence[Any]]) -> list[str]:
         """What the statement takes, for these rows."""
-        return [array(kind, values) for kind, values in zip(self._types, zip(*rows, strict=True), strict=True)]
+        columns = zip(self._types, zip(*rows, strict=True), strict=True)
+        return [array(kind, values) for kind, values in columns if kind is not None]
 
 
-def types_of(rows: Sequence[Sequence[Any]]) -> list[str]:
-    """The type of each column, from its first value that is one; without any, text fits all."""
+def types_of(rows: Sequence[Sequence[Any]]) -> list[str | None]:
+    """The type of each column, from its first value that is one; None without any."""
     return [
-        next((TYPES[type(value)] for value in values if value is not None), "text")
-        for values in zip(*rows, strict=True)
+        next((TYPES[type(value)] for value in values if value is not None), None) for values in zip(*rows, strict=True)
     ]

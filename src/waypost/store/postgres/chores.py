@@ -77,6 +77,7 @@ class Chores:
             return False
         try:
             if now >= self._retain_at:
+                self._scribe.be_connected()
                 self._retain(now)
             elif now >= self._used_at and self._scribe.used:
                 self._used_at = now + self._pace.used_seconds

@@ -75,10 +75,15 @@ class Scribe:
                 self.session.connection.execute(statement)
                 self.commit()
 
+    def be_connected(self) -> None:
+        """Between transactions: make a new connection where the one before is lost."""
+        if self.session.connection.closed:
+            with translated():
+                self._reconnect()
+
     def begin(self) -> None:
         """Begin a transaction, on a new connection where the one before is lost."""
-        if self.session.connection.closed:
-            self._reconnect()
+        self.be_connected()
         self.session.connection.execute("BEGIN")
 
     def commit(self) -> None:
@@ -101,9 +106,7 @@ class Scribe:
             connection.close()  # the next transaction begins on another
 
     def news(self) -> list[Change]:
-        with translated():
-            if self.session.connection.closed:
-                self._reconnect()
+        self.be_connected()
         return self._changes()
 
     def close(self) -> None:
@@ -126,7 +129,7 @@ class Scribe:
         if holder is not None and holder[1] != self._database.name:
             raise EngineTrouble(f"another Waypost writes to {self._database.shown} now: {holder[1]}")
         if holder is not None:
-            connection.execute("SELECT pg_terminate_backend(%s)", (holder[0],))
+            connection.execute("SELECT pg_terminate_backend(%s::int)", (holder[0],))
         raise TryAgain("the connection before is being ended")
 
     def _changes(self) -> list[Change]:

@@ -47,9 +47,11 @@ class SqliteSql:
 
 @contextmanager
 def translated() -> Iterator[None]:
-    """SQLite's errors as the store's."""
+    """SQLite's errors as the store's. A statement that it does not understand stays what it is: a bug."""
     try:
         yield
+    except (apsw.SQLError, apsw.BindingsError):
+        raise
     except apsw.ConstraintError as error:
         raise Unstorable(str(error)) from error
     except AGAIN as error:
