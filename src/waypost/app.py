@@ -139,7 +139,7 @@ class ServingProcess:
         self.planner = Planner(self.catalogue, self.pulse, unix_ms, random.random, _planner_settings(settings))
         self.identity = Identity(pepper, unix_ms)
         books.on_changes(self.identity.apply)
-        self.identity.load(reader.users(), reader.tokens())
+        self.identity.load(reader.users(), reader.tokens(), reader.organisations(), reader.members())
         self.upstream = Upstream(proxy=_proxy(settings))
         budget = RetryBudget(
             lambda: self.pulse.in_flight, loop.time, settings.routing.retry_share, settings.routing.retries_min

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
 from waypost.domain.callers import Token, User
+from waypost.domain.payers import Member, Organisation
 from waypost.domain.problems import Refusal
 from waypost.domain.pulse import PulseDelta
 from waypost.domain.waybill import Outcome, Waybill
@@ -54,9 +55,9 @@ class Change(NamedTuple):
     seq: int
     at_ms: int
     subject: str
-    """`user` or `token`."""
+    """`user`, `token`, `organisation` or `member`."""
     id: int
-    value: User | Token
+    value: User | Token | Organisation | Member
 
 
 class Filters(NamedTuple):

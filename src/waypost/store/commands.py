@@ -9,7 +9,7 @@ import msgspec
 
 from waypost.domain.problems import Failed, Problem
 from waypost.domain.pulse import PulseDelta
-from waypost.store import people
+from waypost.store import organisations, people
 from waypost.store.desk import Command, Commands, Desk, invalid
 from waypost.store.readings_table import save_readings
 from waypost.store.sql import EngineTrouble, Unstorable
@@ -29,7 +29,11 @@ def save_pulse(desk: Desk, args: PulseArgs) -> None:
     save_readings(desk.sql, args.readings, desk.now_ms)
 
 
-COMMANDS: Final[Commands] = {"pulse.save": Command(PulseArgs, save_pulse)} | dict(people.COMMANDS)
+COMMANDS: Final[Commands] = {
+    "pulse.save": Command(PulseArgs, save_pulse),
+    **people.COMMANDS,
+    **organisations.COMMANDS,
+}
 
 
 def run_command(desk: Desk, name: str, args: dict[str, Any]) -> Any:
@@ -50,12 +54,15 @@ def run_command(desk: Desk, name: str, args: dict[str, Any]) -> Any:
 
 def outcome_of(desk: Desk, name: str, args: dict[str, Any]) -> Any:
     """The result, or the Problem instead of it: nobody's command may take the batch with it. Raises EngineTrouble."""
+    kept = desk.mark()
     try:
         return run_command(desk, name, args)
     except Problem as problem:
+        desk.back_to(kept)
         return problem
     except EngineTrouble:
         raise
     except Exception as error:
+        desk.back_to(kept)
         log.exception("the command %s went wrong", name)
         return Failed("internal_error", f"The command {name} went wrong.", why=str(error), fix=BUG_FIX)

@@ -11,6 +11,7 @@ from typing import Any, Final
 import msgspec
 
 from waypost.domain.callers import Token, User
+from waypost.domain.payers import Member, Organisation
 from waypost.domain.problems import CODES, Failed, Problem, Refusal
 from waypost.domain.pulse import PulseDelta
 from waypost.store.books import Change, Counter, Retention
@@ -154,7 +155,7 @@ class Condition(Down, frozen=True, tag=9):
 AnyUp = Hello | Bills | Question | GivenBack | Request | Seen | Felt | Keep
 AnyDown = Welcome | Written | Unwritten | Answer | Recall | Result | Refused | News | Readings | Condition
 
-VALUES: Final = {"user": User, "token": Token}
+VALUES: Final = {"user": User, "token": Token, "organisation": Organisation, "member": Member}
 
 _encoder = msgspec.msgpack.Encoder()
 pack_row = _encoder.encode

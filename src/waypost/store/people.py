@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import re
 from typing import Final
 
 import msgspec
+from msgspec import UNSET, UnsetType
 
 from waypost.domain.callers import KINDS, Grant, Limits, Token, User
 from waypost.domain.endpoints import Preferences
-from waypost.store.desk import Command, Commands, Desk, invalid
+from waypost.store.desk import Command, Commands, Desk, check_amount, invalid
 from waypost.store.identities import Rights, preferences_text, rights_text, token_by, user_named
+from waypost.store.namespace import require_free_name
 
-NAME: Final = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
 TOKEN_NAME_LENGTH_MAX: Final = 64
 TEXT_LENGTHS_MAX: Final = {"fullname": 200, "email": 254}
 
@@ -25,6 +25,8 @@ class UserArgs(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     email: str | None = None
     operator: bool | None = None
     preferences: Preferences | None = None
+    spending_limit: int | UnsetType | None = UNSET
+    """Nano-USD a month; None is no limit, and what is left out stays as it is."""
 
 
 class TokenArgs(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -56,19 +58,12 @@ class UsedArgs(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 def create_user(desk: Desk, args: UserArgs) -> User:
-    """A new user; names are unique."""
-    if not NAME.fullmatch(args.name):
-        raise invalid(
-            "name",
-            f"{args.name[:64]!r} cannot be a user's name.",
-            fix="Use 1 to 64 of a-z, 0-9, '-', '_' and '.', beginning with a letter or digit.",
-        )
-    _check_texts(args)
-    if user_named(desk.sql, args.name) is not None:
-        raise invalid("name", f"There is already a user named {args.name!r}.", fix="Choose another name.")
+    """A new user; users and organisations all have different names."""
+    require_free_name(desk, args.name, "user")
+    _check(args)
     number = desk.sql.value(
-        "INSERT INTO users (name, fullname, email, operator, created_at, preferences)"
-        " VALUES (:name, :fullname, :email, :operator, :now, :preferences) RETURNING id",
+        "INSERT INTO users (name, fullname, email, operator, created_at, preferences, spending_limit)"
+        " VALUES (:name, :fullname, :email, :operator, :now, :preferences, :limit) RETURNING id",
         {
             "name": args.name,
             "fullname": args.fullname or "",
@@ -76,6 +71,7 @@ def create_user(desk: Desk, args: UserArgs) -> User:
             "operator": int(args.operator or False),
             "now": desk.now_ms,
             "preferences": preferences_text(args.preferences or Preferences()),
+            "limit": None if args.spending_limit is UNSET else args.spending_limit,
         },
     )
     desk.changed("user", number)
@@ -84,17 +80,20 @@ def create_user(desk: Desk, args: UserArgs) -> User:
 
 def update_user(desk: Desk, args: UserArgs) -> User:
     """Change what is given of a user."""
-    number = user_of_name(desk, args.name).id
-    _check_texts(args)
+    now = user_of_name(desk, args.name)
+    number = now.id
+    _check(args)
     desk.sql.run(
         "UPDATE users SET fullname = coalesce(:fullname, fullname), email = coalesce(:email, email),"
-        " operator = coalesce(:operator, operator), preferences = coalesce(:preferences, preferences) WHERE id = :id",
+        " operator = coalesce(:operator, operator), preferences = coalesce(:preferences, preferences),"
+        " spending_limit = :limit WHERE id = :id",
         {
             "id": number,
             "fullname": args.fullname,
             "email": args.email,
             "operator": None if args.operator is None else int(args.operator),
             "preferences": None if args.preferences is None else preferences_text(args.preferences),
+            "limit": now.spending_limit if args.spending_limit is UNSET else args.spending_limit,
         },
     )
     desk.changed("user", number)
@@ -169,7 +168,8 @@ def _token(desk: Desk, number: int) -> Token:
     return found
 
 
-def _check_texts(args: UserArgs) -> None:
+def _check(args: UserArgs) -> None:
+    check_amount("spending_limit", args.spending_limit)
     for field, length_max in TEXT_LENGTHS_MAX.items():
         if len(getattr(args, field) or "") > length_max:
             raise invalid(field, f"{field} is longer than {length_max} characters.", fix="Shorten it.")

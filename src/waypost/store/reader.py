@@ -8,6 +8,7 @@ from queue import Empty, SimpleQueue
 from typing import Any, Final, TypeVar
 
 from waypost.domain.callers import Token, User
+from waypost.domain.payers import Member, Organisation
 from waypost.domain.requests import request_id
 from waypost.store import identities
 from waypost.store.books import Change, DataError, Filters, Page, ledger_unavailable
@@ -56,6 +57,14 @@ class Reader:
     def tokens(self) -> list[Token]:
         """Every token, revoked ones too, oldest first."""
         return self.ask(identities.tokens)
+
+    def organisations(self) -> list[Organisation]:
+        """Every organisation, oldest first."""
+        return self.ask(identities.organisations)
+
+    def members(self) -> list[Member]:
+        """Everybody who is in an organisation."""
+        return self.ask(identities.members)
 
     def counts(self) -> dict[str, int]:
         """How many there are of everything that is listed."""
