@@ -6,10 +6,10 @@ from hypothesis import strategies as st
 from tests.support.purses import Purses, payer
 
 from waypost.domain.chat import Usage
-from waypost.domain.ledger import HoldState
+from waypost.domain.ledger import VOID, HoldState
 from waypost.domain.money import Price
 from waypost.ledger.book import Hold, came_to
-from waypost.ledger.settlement import VOID, Ended, settlement
+from waypost.ledger.settlement import Ended, settlement
 from waypost.store.books import STANDING, Counter
 
 PRICE = Price(1_000_000, 2_000_000)  # a nano-USD a token read, two a token written

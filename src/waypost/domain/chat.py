@@ -53,6 +53,8 @@ class ChatRequest(NamedTuple):
     """The provider's native path as the caller sent it, without the slug."""
     bill_to: str | None = None
     session_tag: str | None = None
+    output_cap: int | None = None
+    """How long an answer may get, in tokens a choice, where credits cap it and not the caller; it is sent upstream."""
 
     @property
     def input_tokens_expected(self) -> int:

@@ -6,6 +6,8 @@ from datetime import UTC, datetime
 from enum import IntEnum
 from typing import Final, NamedTuple
 
+from waypost.domain.chat import Usage
+
 MONTHS: Final = 12
 
 
@@ -16,6 +18,20 @@ class HoldState(IntEnum):
     SETTLED = 1
     VOIDED = 2
     EXPIRED = 3
+
+
+class Settlement(NamedTuple):
+    """What a call came to: what its payer pays, and what the operator does."""
+
+    state: HoldState
+    usage: Usage | None
+    charge: int
+    """Nano-USD the payer pays, at most the hold."""
+    overrun: int = 0
+    """Nano-USD that the provider's count comes to above the hold: the operator's loss."""
+
+
+VOID: Final = Settlement(HoldState.VOIDED, None, 0)
 
 
 def period_of(unix_ms: int) -> int:

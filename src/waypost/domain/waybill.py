@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any
+from typing import Any, Protocol
 
 from waypost.domain.callers import Caller
 from waypost.domain.chat import ChatRequest, Usage
+from waypost.domain.ledger import HoldState, Settlement
 from waypost.domain.payers import Payer
 from waypost.domain.plans import Plan
 
@@ -43,6 +44,40 @@ class Attempt:
     """The provider's own words about a failure, at most 300 characters, secrets taken out."""
 
 
+class Held(Protocol):
+    """The credits set aside for a call, as whoever writes it down sees them: `ledger.book.Hold`."""
+
+    @property
+    def payer(self) -> Payer: ...
+    @property
+    def period(self) -> int:
+        """The UTC month it belongs to."""
+
+    @property
+    def amount(self) -> int:
+        """Nano-USD that the call may cost at most."""
+
+    @property
+    def taken(self) -> int:
+        """Nano-USD that the payer lacks because of it: the amount, and at its end the charge."""
+
+    @property
+    def overrun(self) -> int:
+        """Nano-USD above the amount, which the operator pays."""
+
+    @property
+    def state(self) -> HoldState: ...
+    @property
+    def warning(self) -> str:
+        """What the caller is told of its credits; empty where there is nothing to tell."""
+
+    def end(self, came_to: Settlement) -> None:
+        """Give back everything but the charge."""
+
+    def void(self) -> None:
+        """Nothing is charged, even if it already was: what could not be written down never was."""
+
+
 class Waybill:
     """Filled in along the way; `store` writes it once.
 
@@ -67,6 +102,12 @@ class Waybill:
     hold_nano_usd: int = 0
     charge_nano_usd: int = 0
     price_version: str = ""
+    hold: Held | None = None
+    """None where credits were not asked for: refused, without a price, the payer's own key."""
+    reported_nano_usd: int | None = None
+    """What the provider itself says the call cost."""
+    own_key: str | None = None
+    """Label of the payer's own key that it was sent with."""
     gateway_ms: float = 0.0
     """Time spent in our own code and waits before the first attempt went out."""
     first_word_ms: float | None = None

@@ -10,13 +10,14 @@ from collections.abc import Callable, Coroutine
 from typing import Any, Final, NamedTuple, Protocol
 
 from waypost.domain.chat import ChatRequest, Usage
-from waypost.domain.ledger import HoldState, period_of, period_range
+from waypost.domain.ledger import VOID, HoldState, Settlement, period_of, period_range
 from waypost.domain.money import Price
 from waypost.domain.payers import Payer
 from waypost.domain.plans import Plan
 from waypost.domain.problems import Refusal
+from waypost.domain.waybill import Held
 from waypost.ledger.ceilings import UNLIMITED, Ceiling, cap_of, ceilings, dearest, longest_within
-from waypost.ledger.settlement import VOID, Ended, Settlement, settlement
+from waypost.ledger.settlement import Ended, settlement
 from waypost.ledger.words import credits_exhausted, low_balance, spending_limit_reached
 from waypost.store.books import STANDING, Counter, Verdict
 
@@ -177,7 +178,7 @@ class Book:
         return self._period
 
 
-def came_to(hold: Hold, ended: Ended, price: Price | None, counted: Usage | None, delivered: Usage) -> Settlement:
+def came_to(hold: Held, ended: Ended, price: Price | None, counted: Usage | None, delivered: Usage) -> Settlement:
     """What the hold's end is. An endpoint without a price, or with the payer's own key, is not paid with credits."""
     return VOID if price is None else settlement(ended, hold.amount, price, counted, delivered)
 

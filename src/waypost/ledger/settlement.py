@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import NamedTuple
 
 from waypost.domain.chat import Usage
-from waypost.domain.ledger import HoldState
+from waypost.domain.ledger import VOID, HoldState, Settlement
 from waypost.domain.money import Price, cost_nano_usd
 
 
@@ -21,20 +20,6 @@ class Ended(StrEnum):
     """The caller left."""
     UNSERVED = "unserved"
     """Nobody said a word."""
-
-
-class Settlement(NamedTuple):
-    """What the payer pays, and what the operator does."""
-
-    state: HoldState
-    usage: Usage | None
-    charge: int
-    """Nano-USD the payer pays, at most the hold."""
-    overrun: int = 0
-    """Nano-USD that the provider's count comes to above the hold: the operator's loss."""
-
-
-VOID = Settlement(HoldState.VOIDED, None, 0)
 
 
 def settlement(ended: Ended, hold: int, price: Price, counted: Usage | None, delivered: Usage) -> Settlement:
