@@ -137,10 +137,13 @@ def test_no_secret_is_in_the_description_or_in_any_repr(home) -> None:
     headers = { x-session-token = "canary-header", x-team = "blue" }
     [proxy]
     url = "http://me:canary-password@127.0.0.1:3128"
+    [store]
+    database = "postgres://ada:canary-password@db.example/waypost?password=canary-password"
     """
     settings = load(write(home, text), {"ALPHA_KEY": "canary-key", "HF_TOKEN": "hf_canary", "HOME": str(home)})
     seen = "\n".join("\t".join(line) for line in settings.describe()) + repr(settings.proxy)
-    seen += repr(settings.providers)
+    seen += repr(settings.providers) + repr(settings.store)
+    assert 'store.database\t"postgres://ada@db.example/waypost"' in seen
     assert "canary-key" not in seen
     assert "hf_canary" not in seen
     assert "canary-password" not in seen

@@ -97,6 +97,11 @@ def test_the_screen_marks_practice_and_names_what_was_read() -> None:
     assert "workers    3" in lines(READY._replace(workers=3))
 
 
+def test_the_screen_names_the_database_where_one_holds_the_data() -> None:
+    assert "database" not in lines(READY)
+    assert "database   postgres://ada@db/x" in lines(READY._replace(database="postgres://ada@db/x"))
+
+
 def test_lines_to_paste_name_the_folder_and_the_settings_that_were_named() -> None:
     shown = lines(READY, Where(data=Path("my data"), config=Path("x.toml")))
     assert "waypost chat --data 'my data' --config x.toml" in shown

@@ -7,7 +7,7 @@ from typing import Final
 from urllib.parse import parse_qsl, unquote, urlencode, urlsplit
 
 ADDRESS: Final = re.compile(
-    r"postgres(?:ql)?://(?:[^\s:@/?#]+(?::[^\s:@/?#]*)?@)?[^\s@/?#]*(?:/[^\s/?#]*)?(?:\?[^\s#]*)?\Z"
+    r"postgres(?:ql)?://(?:[^\s:@/?#]+(?::[^\s:@/?#]*)?@)?[^\s@/?#]*(?:/[^\s/?#]*)?(?:\?[^\s#@]*)?\Z"
 )
 """What must be escaped is escaped: else a part of a password would count as a host, and be shown as one."""
 SECRET_PARAMETERS: Final = ("password", "sslpassword")
@@ -18,7 +18,7 @@ def shown(address: str) -> str:
     parts = urlsplit(address)
     userinfo, at, host = parts.netloc.rpartition("@")
     query = urlencode([pair for pair in parse_qsl(parts.query) if pair[0] not in SECRET_PARAMETERS], safe="/")
-    return parts._replace(netloc=f"{userinfo.partition(':')[0]}{at}{host}", query=query).geturl()
+    return f"{parts.scheme}://{userinfo.partition(':')[0]}{at}{host}{parts.path}{'?' if query else ''}{query}"
 
 
 def passwords(address: str) -> list[str]:
