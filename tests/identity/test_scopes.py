@@ -5,6 +5,7 @@ from crossroads import caller
 
 from waypost.domain.callers import (
     BILLING_READ,
+    CREDITS_WRITE,
     INFERENCE,
     ORG_BILLING_READ,
     SCOPES,
@@ -106,7 +107,7 @@ def test_a_token_may_grant_what_its_maker_has() -> None:
     ("more", "what"),
     [
         ({"permissions": frozenset({INFERENCE, SETTINGS})}, SETTINGS),
-        ({"kind": "write"}, SETTINGS),
+        ({"kind": "write"}, CREDITS_WRITE),
         ({"grants": (Grant("user", "eve", frozenset({INFERENCE})),)}, INFERENCE),
         ({"grants": (Grant("org", "acme", frozenset({SETTINGS})),)}, SETTINGS),
         ({"models": None}, "models"),

@@ -14,7 +14,14 @@ from waypost.cli.options import MODEL, PROVIDER, Resource, done_by, folder_optio
 
 Declared = TypeVar("Declared", bound=Callable[..., Any])
 KINDS: Final = ("read", "write", "fineGrained")
-SCOPES: Final = ("inference.serverless.write", "user.settings", "user.billing.read", "org.billing.read")
+SCOPES: Final = (
+    "inference.serverless.write",
+    "user.settings",
+    "user.billing.read",
+    "org.billing.read",
+    "org.settings",
+    "credits.write",
+)
 """As `domain/callers.py` has them, which would take a third of the time that help has; a test compares."""
 POLICIES: Final = ("fastest", "cheapest", "preferred")
 

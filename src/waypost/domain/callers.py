@@ -11,7 +11,10 @@ INFERENCE = "inference.serverless.write"
 SETTINGS = "user.settings"
 BILLING_READ = "user.billing.read"
 ORG_BILLING_READ = "org.billing.read"
-SCOPES = (INFERENCE, SETTINGS, BILLING_READ, ORG_BILLING_READ)
+ORG_SETTINGS = "org.settings"
+CREDITS_WRITE = "credits.write"
+"""Of operators."""
+SCOPES = (INFERENCE, SETTINGS, BILLING_READ, ORG_BILLING_READ, ORG_SETTINGS, CREDITS_WRITE)
 KINDS = ("read", "write", "fineGrained")
 
 

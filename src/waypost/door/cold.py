@@ -15,11 +15,13 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Match, Route
 
 from waypost.domain.callers import Caller
+from waypost.domain.payers import Organisation
 from waypost.domain.problems import Failed, Problem, Refusal
 from waypost.door import routes
+from waypost.door.admission import Memberships, check_personal, organisation_for
 from waypost.door.cors import Cors
 from waypost.door.problems import BAD_CREDENTIALS, ProblemWriter, Reader
-from waypost.door.routes import Auth, ChatPaths
+from waypost.door.routes import Auth, ChatPaths, Whose
 from waypost.identity.credentials import credential_of
 from waypost.journey import BUG_FIX
 
@@ -28,10 +30,11 @@ _encode = msgspec.json.Encoder().encode
 
 
 class Identity(Protocol):
-    """Who calls, and may they? Raises Refusal."""
+    """Who calls, and which organisations are there? Raises Refusal."""
 
+    @property
+    def memberships(self) -> Memberships: ...
     def who(self, authorization: bytes | None) -> Caller: ...
-    def require(self, caller: Caller, scope: str) -> None: ...
 
 
 class Ask(NamedTuple):
@@ -41,6 +44,15 @@ class Ask(NamedTuple):
     caller: Caller | None
     """None only where the route lets anybody in and no token was shown."""
     request_id: str
+    of: Organisation | None = None
+    """The one in the path, of a route about an organisation's things."""
+
+    @property
+    def organisation(self) -> Organisation:
+        """The organisation in the path of a route about its things."""
+        if self.of is None:
+            raise TypeError("this route is about no organisation")
+        return self.of
 
     @property
     def user(self) -> Caller:
@@ -77,8 +89,7 @@ class Gate:
         """One request, from the gate to its answer."""
         request_id = self._request_ids()
         try:
-            ask = Ask(http, self._admit(row, http), request_id)
-            response = await handler(ask)
+            response = await handler(self._admitted(row, http, request_id))
         except Problem as problem:
             return self.refuse(_as_the_hub(problem) if row.hub else problem, http, request_id, hub=row.hub)
         except ClientDisconnect:
@@ -101,13 +112,16 @@ class Gate:
         self._add_cors(response, http)
         return response
 
-    def _admit(self, row: routes.Route, http: Request) -> Caller | None:
-        if row.auth is Auth.NONE or (row.auth is Auth.OPTIONAL and "authorization" not in http.headers):
-            return None
+    def _admitted(self, row: routes.Route, http: Request, request_id: str) -> Ask:
+        """Raises Refusal where the row lets this caller not in."""
+        if not _asks(row.auth, http):
+            return Ask(http, None, request_id)
         caller = self._identity.who(credential_of(dict(http.headers.raw)))
-        if row.scope is not None:
-            self._identity.require(caller, row.scope)
-        return caller
+        if row.access.whose is not Whose.ORGANISATION:
+            check_personal(row.access, caller)
+            return Ask(http, caller, request_id)
+        name = str(http.path_params["name"])
+        return Ask(http, caller, request_id, organisation_for(row.access, caller, name, self._identity.memberships))
 
     def _add_cors(self, response: Response, http: Request) -> None:
         origin = http.headers.get("origin")
@@ -116,6 +130,11 @@ class Gate:
         for line in self._cors.block(origin.encode("latin-1")).decode("ascii").splitlines():
             name, _, value = line.partition(": ")
             response.headers.append(name, value)
+
+
+def _asks(auth: Auth, http: Request) -> bool:
+    """Whether it must be known who calls."""
+    return auth is Auth.TOKEN or (auth is Auth.OPTIONAL and "authorization" in http.headers)
 
 
 def bug() -> Problem:

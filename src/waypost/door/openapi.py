@@ -85,7 +85,7 @@ OPERATIONS: Final[dict[str, Operation]] = {
 """By route name; a route without a row here fails a test."""
 
 _LIMITS = {"body_too_large", "headers_too_large", "uri_too_long", "bad_request", "method_not_allowed", "overloaded"}
-_AUTH = {code for code, row in CODES.items() if row.status == 401}
+_AUTH = {code for code in CODES if code.startswith("token_")}
 _MONEY = {"credits_exhausted", "spending_limit_reached", "organisation_unknown", "not_a_member", "organisation_forbids"}
 
 
@@ -93,10 +93,12 @@ def codes_of(route: Route) -> set[str]:
     """Every code a route may answer with."""
     operation = OPERATIONS[route.name]
     codes = {"internal_error", *_LIMITS}
-    if route.auth is not Auth.NONE:
+    if route.auth in {Auth.TOKEN, Auth.OPTIONAL}:
         codes |= _AUTH
     if route.scope is not None:
         codes |= {"scope_missing", "operator_only"}
+    if route.access.role is not None:
+        codes |= {"organisation_forbids"}
     if operation.body is not None or operation.query:
         codes |= {"invalid_request", "draining", "request_timeout", "length_required"}
     if "{" in route.template:
@@ -157,7 +159,7 @@ def _operation(route: Route) -> dict[str, Any]:
 
 
 def _security(route: Route) -> list[dict[str, list[str]]]:
-    if route.auth is Auth.NONE:
+    if route.auth in {Auth.NONE, Auth.SIGNATURE}:
         return []
     return [{"token": []}] if route.auth is Auth.TOKEN else [{}, {"token": []}]
 

@@ -37,6 +37,50 @@ class Auth(StrEnum):
     OPTIONAL = "optional"
     """Open to all, but a token that is shown must be good."""
     TOKEN = "token"  # noqa: S105 (a word, no secret)
+    SIGNATURE = "signature"
+    """The handler checks that the body was signed with the secret that both sides know."""
+
+
+class Whose(StrEnum):
+    """Whose things a route is about."""
+
+    NOBODY = "nobody"
+    CALLER = "caller"
+    """The caller's own; what is another's is as unknown as what never was."""
+    ORGANISATION = "organisation"
+    """Of the organisation in the path. To who is not in it, it is as unknown as one that never was."""
+    OPERATOR = "operator"
+
+
+class Access(NamedTuple):
+    """Who may use a route: the gate asks this row, the reference is written from it, and a test tries every kind."""
+
+    auth: Auth
+    whose: Whose = Whose.NOBODY
+    scope: str | None = None
+    """What the token must be allowed to do, on its user or on the organisation in the path."""
+    role: str | None = None
+    """The least role in the organisation in the path. Operators may do what admins may."""
+
+
+OPEN: Final = Access(Auth.NONE)
+ANYBODY: Final = Access(Auth.OPTIONAL)
+SIGNED: Final = Access(Auth.SIGNATURE)
+
+
+def own(scope: str | None = None) -> Access:
+    """The caller's own things."""
+    return Access(Auth.TOKEN, Whose.CALLER, scope)
+
+
+def organisation(scope: str, role: str) -> Access:
+    """The things of the organisation in the path, `{name}`."""
+    return Access(Auth.TOKEN, Whose.ORGANISATION, scope, role)
+
+
+def operator(scope: str) -> Access:
+    """What only operators may do."""
+    return Access(Auth.TOKEN, Whose.OPERATOR, scope)
 
 
 class Route(NamedTuple):
@@ -48,9 +92,8 @@ class Route(NamedTuple):
     name: str
     """The operation's id in OpenAPI, and the name of its handler."""
     summary: str
-    auth: Auth = Auth.TOKEN
-    scope: str | None = None
-    """What the token must be allowed to do; checked before the handler runs."""
+    access: Access
+    """Checked before the handler runs."""
     hot: bool = False
     """Answered on the event loop's own turn, without the web framework."""
     hub: bool = False
@@ -58,37 +101,48 @@ class Route(NamedTuple):
     whole_body: bool = False
     """Its body is a conversation: the server's own limit on bodies holds."""
 
+    @property
+    def auth(self) -> Auth:
+        """Whether it asks who calls."""
+        return self.access.auth
+
+    @property
+    def scope(self) -> str | None:
+        """What the token must be allowed to do."""
+        return self.access.scope
+
+
+_PREFERENCES: Final = "/api/settings/inference-providers"
+_TOKENS: Final = "/api/settings/tokens"
+_BILLING: Final = "/api/settings/billing"
+_ORGANISATIONS: Final = "/api/organizations"
+_ORGANISATION: Final = "/api/organizations/{name}"
+_MEMBER: Final = "/api/organizations/{name}/members/{user}"
 
 ROUTES: Final = (
-    Route("POST", CHAT_PATH, "chat", "Have a model answer a conversation", scope=INFERENCE, hot=True, whole_body=True),
+    Route("POST", CHAT_PATH, "chat", "Have a model answer a conversation", own(INFERENCE), hot=True, whole_body=True),
     Route(
         "POST", PROVIDER_TEMPLATE, "chat_pinned", "The same at one provider, with that provider's own model id",
-        scope=INFERENCE, hot=True, whole_body=True,
+        own(INFERENCE), hot=True, whole_body=True,
     ),
-    Route("POST", "/v1/explain", "explain", "Say what a conversation would do, without doing it", whole_body=True),
-    Route("GET", "/v1/models", "list_models", "The catalogue, or what the caller may call of it", Auth.OPTIONAL),
-    Route("GET", "/v1/models/{model:path}", "get_model", "One model and its providers", Auth.OPTIONAL),
-    Route("GET", "/v1/requests", "list_requests", "Past requests, newest first"),
-    Route("GET", "/v1/requests/{id}", "get_request", "The waybill of one request"),
-    Route("GET", "/api/whoami-v2", "whoami", "Who the token belongs to, and what it may do", hub=True),
-    Route("GET", "/api/models", "hub_models", "The catalogue as the Hub lists it", Auth.OPTIONAL, hub=True),
-    Route("GET", "/api/models/{model:path}", "hub_model", "One model as the Hub shows it", Auth.OPTIONAL, hub=True),
-    Route("GET", "/api/tasks", "hub_tasks", "Models by task, as the Hub lists them", Auth.NONE, hub=True),
-    Route(
-        "GET", "/api/settings/inference-providers", "get_preferences", "How the caller's requests are routed",
-        scope=SETTINGS,
-    ),
-    Route(
-        "PUT", "/api/settings/inference-providers", "put_preferences", "Change how the caller's requests are routed",
-        scope=SETTINGS,
-    ),
-    Route("GET", "/api/settings/tokens", "list_tokens", "The caller's tokens, without their secrets", scope=SETTINGS),
-    Route("POST", "/api/settings/tokens", "create_token", "A new token; its secret is shown once", scope=SETTINGS),
-    Route("DELETE", "/api/settings/tokens/{id}", "revoke_token", "Make a token invalid for good", scope=SETTINGS),
-    Route("GET", "/live", "live", "The process answers", Auth.NONE, hot=True),
-    Route("GET", "/ready", "ready", "It can take calls, or why not", Auth.NONE, hot=True),
-    Route("GET", "/metrics", "metrics", "Counters in Prometheus' text format", Auth.NONE, hot=True),
-    Route("GET", "/openapi.json", "openapi", "This surface, described", Auth.NONE),
+    Route("POST", "/v1/explain", "explain", "Say what a conversation would do; nothing is called", own(), whole_body=True),
+    Route("GET", "/v1/models", "list_models", "The catalogue, or what the caller may call of it", ANYBODY),
+    Route("GET", "/v1/models/{model:path}", "get_model", "One model and its providers", ANYBODY),
+    Route("GET", "/v1/requests", "list_requests", "Past requests, newest first", own()),
+    Route("GET", "/v1/requests/{id}", "get_request", "The waybill of one request", own()),
+    Route("GET", "/api/whoami-v2", "whoami", "Who the token belongs to, and what it may do", own(), hub=True),
+    Route("GET", "/api/models", "hub_models", "The catalogue as the Hub lists it", ANYBODY, hub=True),
+    Route("GET", "/api/models/{model:path}", "hub_model", "One model as the Hub shows it", ANYBODY, hub=True),
+    Route("GET", "/api/tasks", "hub_tasks", "Models by task, as the Hub lists them", OPEN, hub=True),
+    Route("GET", _PREFERENCES, "get_preferences", "How the caller's requests are routed", own(SETTINGS)),
+    Route("PUT", _PREFERENCES, "put_preferences", "Change how the caller's requests are routed", own(SETTINGS)),
+    Route("GET", _TOKENS, "list_tokens", "The caller's tokens, without their secrets", own(SETTINGS)),
+    Route("POST", _TOKENS, "create_token", "A new token; its secret is shown once", own(SETTINGS)),
+    Route("DELETE", f"{_TOKENS}/{{id}}", "revoke_token", "Make a token invalid for good", own(SETTINGS)),
+    Route("GET", "/live", "live", "The process answers", OPEN, hot=True),
+    Route("GET", "/ready", "ready", "It can take calls, or why not", OPEN, hot=True),
+    Route("GET", "/metrics", "metrics", "Counters in Prometheus' text format", OPEN, hot=True),
+    Route("GET", "/openapi.json", "openapi", "This surface, described", OPEN),
 )  # fmt: skip
 
 LATER_SEGMENTS: Final = frozenset({

@@ -10,8 +10,10 @@ from typing import Final
 
 from waypost.domain.callers import (
     BILLING_READ,
+    CREDITS_WRITE,
     INFERENCE,
     ORG_BILLING_READ,
+    ORG_SETTINGS,
     SCOPES,
     SETTINGS,
     Caller,
@@ -30,6 +32,8 @@ MEANINGS: Final = {
     SETTINGS: "read and change settings",
     BILLING_READ: "read billing",
     ORG_BILLING_READ: "read an organisation's billing",
+    ORG_SETTINGS: "read and change an organisation's settings",
+    CREDITS_WRITE: "give credits",
 }
 Entity = tuple[str, str]
 """Type (`user` or `org`) and name."""
