@@ -21,6 +21,7 @@ from waypost.settings_layers import Layers, read_layers
 from waypost.settings_lines import SettingLine, model_lines, provider_lines, section_lines
 from waypost.settings_table import (
     SECTIONS,
+    Credits,
     Errors,
     Log,
     Practice,
@@ -60,6 +61,7 @@ class Settings:
     routing: Routing
     tokens: Tokens
     errors: Errors
+    credits: Credits
     waybills: Waybills
     practice: Practice
     proxy: Proxy

@@ -73,7 +73,7 @@ def model_lines(rows: Iterable[ModelRow], file: str) -> Iterator[SettingLine]:
 def _shown(name: str, value: Any) -> str:
     if value is None:
         return ""
-    if "usd_per" in name:
+    if "usd_per" in name and not isinstance(value, str):
         units = NANO_USD_PER_USD if name.endswith("per_million") else NANO_USD_PER_USD * UNITS_PER_PRICE
         return json.dumps(f"{value / units:.12f}".rstrip("0").rstrip("."))
     if name == "headers":

@@ -16,6 +16,8 @@ from waypost.domain.kinds import (
     ORIGIN,
     PROXY_URL,
     TOKEN_PREFIX,
+    USD,
+    VARIABLE,
     list_of,
     number,
     one_of,
@@ -114,6 +116,20 @@ class Store:
 
 
 @dataclass(frozen=True, slots=True)
+class Credits:
+    """What calls are paid with. Every user and organisation has an account; amounts are USD."""
+
+    included_usd_per_month: str = setting(
+        USD, "5.00", "Credits that every user is given at the start of a UTC month; what is left of them ends with it."
+    )
+    organisation_included_usd_per_month: str = setting(USD, "0.00", "The same for every organisation.")
+    low_usd: str = setting(USD, "1.00", "Below this much left, replies carry a warning (`X-HF-Warning`); 0: never.")
+    webhook_secret_env: str | None = setting(
+        VARIABLE, None, "Variable that holds the secret of `POST /api/webhooks/top-up`; unset: there is no such route."
+    )
+
+
+@dataclass(frozen=True, slots=True)
 class Waybills:
     """How long requests are remembered, and how much of them."""
 
@@ -168,6 +184,7 @@ SECTIONS: Final[dict[str, type]] = {
     "routing": Routing,
     "tokens": Tokens,
     "errors": Errors,
+    "credits": Credits,
     "waybills": Waybills,
     "practice": Practice,
     "proxy": Proxy,

@@ -9,7 +9,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from waypost.domain.chat import Usage
-from waypost.domain.money import CHARGE_NANO_USD_MAX, Price, cost_nano_usd, dated_price, nano_usd_per_million
+from waypost.domain.money import (
+    CHARGE_NANO_USD_MAX,
+    Price,
+    cost_nano_usd,
+    dated_price,
+    nano_usd,
+    nano_usd_per_million,
+)
 
 TOKENS = st.integers(0, 10_000_000)
 PRICES = st.integers(0, 100 * 10**9)
@@ -65,3 +72,16 @@ def test_a_dated_price_is_named_by_its_day_and_its_figures() -> None:
     assert dated_price(one, "2026-01-01") == dated_price(same, "2026-01-01")
     versions = {dated_price(price, day).version for price in (one, other) for day in ("2026-01-01", "2026-01-02")}
     assert len(versions) == 4
+
+
+@pytest.mark.parametrize(
+    ("written", "nano"), [("5.00", 5 * 10**9), ("0.000000001", 1), ("-2.5", -25 * 10**8), (3, 3 * 10**9), (0.1, 10**8)]
+)
+def test_amounts_are_read_exactly(written, nano):
+    assert nano_usd(written) == nano
+
+
+@pytest.mark.parametrize("written", ["", "five", "0.0000000001", "1e30", "nan", "inf", True, "1_000.0000000001"])
+def test_what_is_no_whole_number_of_nano_usd_is_refused(written):
+    with pytest.raises(ValueError, match="USD"):
+        nano_usd(written)

@@ -25,6 +25,7 @@ EXAMPLES: Final = {
     "data_folder": "waypost-data",
     "database": "postgres://waypost@db.example.com/waypost",
     "enabled": True,
+    "webhook_secret_env": "TOP_UP_SECRET",
     "endpoint": "http://127.0.0.1:4318",
 }
 """What stands in the comment of a setting that is unset by default."""

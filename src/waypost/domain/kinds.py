@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import SplitResult, urlsplit
 
 from waypost.domain.databases import ADDRESS
-from waypost.domain.money import nano_usd_per_million
+from waypost.domain.money import nano_usd, nano_usd_per_million
 from waypost.domain.tables import Kind
 
 if TYPE_CHECKING:
@@ -177,6 +177,15 @@ def _header_value(text: Any) -> str:
     return text
 
 
+def _usd(value: Any) -> str:
+    """Kept as it is written: settings are shown as they were given."""
+    if type(value) not in {str, int, float}:
+        raise TypeError
+    if nano_usd(value) < 0:
+        raise ValueError
+    return str(value)
+
+
 FLAG: Final = checked("true or false", _flag)
 LINE: Final = matching(TEXT, "a text of one line, not empty")
 PROVIDER_SLUG: Final = matching(SLUG, "a provider's slug: 1-40 of a-z, 0-9 and -")
@@ -190,6 +199,7 @@ TOKEN_PREFIX: Final = matching(
 ISO_DATE: Final = checked('a date like "2026-06-01"', _iso_date)
 USD_PER_MILLION: Final = checked('an amount of USD from 0 to 1,000,000, such as "0.10"', _usd_per_million)
 USD_PER_REQUEST: Final = checked('an amount of USD from 0 to 1, such as "0.001"', _usd_per_request)
+USD: Final = checked('an amount of USD, such as "5.00"', _usd)
 BASE_URL: Final = checked(
     'an address like "https://api.example.com/v1", without user, password, query or fragment', _base_url, secret=True
 )

@@ -12,6 +12,7 @@ from waypost.domain.chat import Usage
 NANO_USD_PER_USD = 1_000_000_000
 UNITS_PER_PRICE = 1_000_000
 CHARGE_NANO_USD_MAX = 10_000 * NANO_USD_PER_USD
+AMOUNT_NANO_USD_MAX = 1_000_000_000 * NANO_USD_PER_USD
 PRICE_NANO_USD_MAX = 1_000_000 * NANO_USD_PER_USD
 
 
@@ -57,6 +58,22 @@ def nano_usd_per_million(usd_per_million: str | float | Decimal) -> int:
     if nano > PRICE_NANO_USD_MAX:
         raise ValueError(f"{usd_per_million!r} USD per million tokens is above the limit of 1,000,000")
     return nano
+
+
+def nano_usd(usd: str | float | Decimal) -> int:
+    """Read an amount of USD, such as `"12.50"`, exactly.
+
+    Raises ValueError for anything that is not a whole number of nano-USD within a billion USD.
+    """
+    try:
+        amount = Decimal(str(usd)) * NANO_USD_PER_USD
+    except InvalidOperation:
+        raise ValueError(f"{usd!r} is not an amount of USD") from None
+    if isinstance(usd, bool) or not amount.is_finite() or amount != int(amount):
+        raise ValueError(f"{usd!r} is not an amount of USD with at most nine decimals")
+    if abs(amount) > AMOUNT_NANO_USD_MAX:
+        raise ValueError(f"{usd!r} USD is more than 1,000,000,000")
+    return int(amount)
 
 
 @lru_cache(maxsize=65_536)  # a catalogue of 80,000 rows has a few thousand different prices
