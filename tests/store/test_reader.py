@@ -4,18 +4,33 @@ import threading
 import pytest
 from sample_bills import START_MS, sample_request
 
-from waypost.store.books import Filters, StoreSettings
+from waypost.store.books import Filters, Retention, StoreSettings
 from waypost.store.owner import Owner
-from waypost.store.reader import LIMIT_MAX
+from waypost.store.reader import LIMIT_MAX, Reader
 
 
 @pytest.fixture
-def filed(run, folder, bills):
+def reader(folder, database):
+    """On both engines. Opened when first asked for: there must be data by then."""
+    opened = []
+
+    def open_once() -> Reader:
+        if not opened:
+            opened.append(Reader(folder, database))
+        return opened[0]
+
+    yield open_once
+    for each in opened:
+        each.close()
+
+
+@pytest.fixture
+def filed(run, folder, database, bills):
     """Twelve waybills of two models, a stranger, a user with a token; the owner is gone again."""
     made = [bills.bill(request=sample_request(model)) for model in ("acme/one", "acme/two") * 6]
 
     async def story():
-        owner = Owner(StoreSettings(folder, retention=StoreSettings(folder).retention._replace(age_days_max=None)))
+        owner = Owner(StoreSettings(folder, Retention(None, None), database))
         await owner.run("user.create", {"name": "ada"})
         token = {"user": "ada", "name": "laptop", "kind": "write", "digest": b"d" * 32, "last4": ""}
         await owner.run("token.create", token)
