@@ -31,7 +31,7 @@ class Health:
 
     def ended(self, endpoint, result: CallResult) -> None:
         self.in_flight -= 1
-        self.told.append((endpoint[1], result))
+        self.told.append(("/".join(endpoint[1:]), result))
 
 
 class Budget:
@@ -50,6 +50,7 @@ def travel(
     scripts,
     slugs=("alpha", "beta", "gamma"),
     *,
+    own=(),
     stream=True,
     tries=5,
     during=None,
@@ -67,8 +68,11 @@ def travel(
         if during is not None:
             asyncio.get_running_loop().call_later(0.01, during, caller)
         ask = read_chat(json.dumps({**ASK, "stream": stream}).encode())
+        plan = scripted.plan(*slugs, deadlines=deadlines)
+        order = (c._replace(own_key="mine", owner="user:1") if c.provider.slug in own else c for c in plan.order)
+        plan = plan._replace(order=tuple(order))
         try:
-            flow = await courier.open(scripted.plan(*slugs, deadlines=deadlines), ask, attempts, caller)
+            flow = await courier.open(plan, ask, attempts, caller)
         except (Failed, Left) as problem:
             return problem, attempts, health, client
         end = await flow.pour(caller)
@@ -144,6 +148,32 @@ def test_when_all_are_busy_the_smallest_wait_is_told(scripted) -> None:
 def test_our_own_key_refused_everywhere_is_never_the_callers_401(scripted) -> None:
     problem, *_ = travel(scripted, [scripted.script(status=401)] * 3)
     assert (problem.code, problem.status) == ("provider_refused_key", 502)
+
+
+@pytest.mark.parametrize("status", [401, 403])
+def test_a_refused_own_key_is_the_callers_403_and_nobody_elses_matter(scripted, status: int) -> None:
+    problem, attempts, health, _ = travel(scripted, [scripted.script(status=status)], ("alpha",), own=("alpha",))
+    assert (problem.code, problem.status) == ("own_key_refused", 403)
+    assert (problem.extra["provider"], problem.extra["key_label"]) == ("alpha", "mine")
+    assert "alpha refused the payer's own key 'mine'" in problem.message
+    assert [attempt.code for attempt in attempts] == ["own_key_refused"]
+    ((key, result),) = health.told
+    assert (key, result.blame) == ("alpha/user:1", "key")
+
+
+def test_after_a_refused_own_key_whoever_else_is_planned_is_tried(scripted) -> None:
+    """Where the plan goes on, the payer has said that it may."""
+    scripts = [scripted.script(status=401), scripted.script(pieces=(WORD, STOP))]
+    flow, attempts, *_ = travel(scripted, scripts, ("alpha", "beta"), own=("alpha",))
+    assert flow.candidate.provider.slug == "beta"
+    assert [attempt.code for attempt in attempts] == ["own_key_refused", None]
+
+
+def test_where_nobody_answers_a_refused_own_key_is_what_its_owner_hears_of(scripted) -> None:
+    scripts = [scripted.script(status=401), scripted.script(status=500)]
+    problem, *_ = travel(scripted, scripts, ("alpha", "beta"), own=("alpha",))
+    assert (problem.code, problem.extra["provider"]) == ("own_key_refused", "alpha")
+    assert "beta answered 500" in problem.why
 
 
 def test_the_first_failover_is_free_and_further_ones_need_the_budget(scripted) -> None:

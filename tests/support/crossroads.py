@@ -8,6 +8,7 @@ from waypost.domain.callers import INFERENCE, Caller, Token, User
 from waypost.domain.chat import ChatRequest, Need
 from waypost.domain.endpoints import Endpoint, Model, Preferences, Provider
 from waypost.domain.money import Price
+from waypost.domain.own_keys import OwnKey, OwnKeys
 from waypost.domain.payers import Payer, Terms
 from waypost.domain.pulse import CallResult
 from waypost.routing.catalogue import Catalogue
@@ -91,7 +92,8 @@ class Crossroads:
         rows = [providers.get(slug) or provider(slug) for slug in sorted(slugs)]
         rows += [row for slug, row in providers.items() if slug not in slugs]
         self.catalogue = Catalogue.build(rows, models, "v1")
-        self.planner = Planner(self.catalogue, self.pulse, self.clock, self.dice, settings)
+        self.own_keys: dict[str, OwnKeys] = {}
+        self.planner = Planner(self.catalogue, self.pulse, self.clock, self.dice, settings, self.own_keys)
 
     def plan(self, tag: str | None = None, who: Caller | None = None, model: str = "acme/one", **more: Any) -> Any:
         pays = payer(more.pop("terms", None))
@@ -107,6 +109,13 @@ class Crossroads:
         for result in results:
             self.pulse.started((model, slug))
             self.pulse.ended((model, slug), result)
+
+    def give_key(self, slug: str, key: str | None = "own-secret", owner: str = "user:1", **more: Any) -> None:
+        """The owner's own key for a provider."""
+        address = more.pop("base_url", self.catalogue.providers[slug].base_url)
+        before = self.own_keys.get(owner)
+        keys = {} if before is None else dict(before.by_provider)
+        self.own_keys[owner] = OwnKeys(owner, keys | {slug: OwnKey(f"{slug} of mine", address, key)})
 
     def break_circuit(self, slug: str) -> None:
         self.end(slug, *[FAILED] * 5)

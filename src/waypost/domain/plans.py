@@ -16,6 +16,14 @@ class Candidate(NamedTuple):
     """One phrase with the figure that decided: `212 tokens/s measured over 40 calls`."""
     own_key: str | None = None
     """Label of the payer's own key, where the provider bills its owner; None where the operator's key is used."""
+    owner: str | None = None
+    """The account whose key that is: `user:1`, `org:3`."""
+
+    @property
+    def pulse_key(self) -> tuple[str, ...]:
+        """Under what the pulse knows it: nobody's own key spoils an endpoint for others."""
+        key = self.endpoint.key
+        return key if self.owner is None else (*key, self.owner)
 
 
 class Exclusion(NamedTuple):

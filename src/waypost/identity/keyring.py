@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
+from waypost.domain.endpoints import SECRET_CHARS_MIN
 from waypost.domain.own_keys import OwnKey, OwnKeys, ProviderKey
+from waypost.domain.problems import Refusal
 from waypost.identity.vault import PROVIDER_KEYS, Unopened, Vault
 from waypost.store.books import DataError
 
+KEY_CHARS_MAX: Final = 4_096
+KEY: Final = re.compile(rf"[\x21-\x7e]{{{SECRET_CHARS_MIN},{KEY_CHARS_MAX}}}")
+SHOWN_CHARS: Final = 4
+SHOWN_FROM_CHARS: Final = 16
+"""Of a shorter key its last four characters would say too much."""
 log = logging.getLogger("waypost.identity")
 
 
@@ -67,6 +75,23 @@ class Keyring:
             why = str(error) or "it was sealed with a key that is gone, or is damaged"
             log.warning("the key %r of %s for %s cannot be opened: %s", key.label, key.owner, key.provider, why)
             return None
+
+
+def read_key(text: str) -> tuple[str, str]:
+    """A key as people send it, and what of it may be shown. Raises Refusal, which never repeats it."""
+    key = text.strip()
+    if key.lower().startswith("bearer "):
+        raise _no_key("it begins with the word Bearer", "Send what follows Bearer.")
+    if not KEY.fullmatch(key):
+        raise _no_key(
+            f"a key has {SECRET_CHARS_MIN} to {KEY_CHARS_MAX:,} visible ASCII characters and no blanks",
+            "Copy it again, from its first letter to its last.",
+        )
+    return key, key[-SHOWN_CHARS:] if len(key) >= SHOWN_FROM_CHARS else ""
+
+
+def _no_key(why: str, fix: str) -> Refusal:
+    return Refusal("invalid_request", "`key` cannot be a provider's key.", why=why, fix=fix, param="key")
 
 
 def about(owner: str, provider: str, base_url: str) -> tuple[str, ...]:

@@ -12,20 +12,19 @@ from waypost.domain.payers import Member, Organisation, Payer
 from waypost.domain.problems import Refusal
 from waypost.identity.billing import Billing
 from waypost.identity.credentials import CHALLENGE, bearer, fault_of
-from waypost.identity.scopes import require, unfolded
+from waypost.identity.scopes import check_grantable, require, unfolded
 from waypost.identity.tokens import Digester
 
 BEARER: Final = b"Bearer "
 SHARED_MAX: Final = 10_000
 T = TypeVar("T")
-Identified = User | Token | Organisation | Member
 
 
 class Change(Protocol):
     """Something that was made or changed, in its new state."""
 
     @property
-    def value(self) -> Identified: ...
+    def value(self) -> object: ...
 
 
 class Identity:
@@ -72,7 +71,9 @@ class Identity:
     def apply(self, changes: Iterable[Change]) -> None:
         """Take in what was changed since, in its order."""
         for change in changes:
-            self._put[type(change.value)](change.value)
+            put = self._put.get(type(change.value))
+            if put is not None:  # keys of providers are the keyring's
+                put(change.value)
 
     def who(self, authorization: bytes | None) -> Caller:
         """The caller behind an Authorization header.
@@ -101,6 +102,27 @@ class Identity:
         if bill_to is None and caller.payer is not None:
             return caller.payer
         return self._billing.payer(caller, bill_to)
+
+    def payer_named(self, caller: Caller, name: str) -> str:
+        """The name of the organisation of this name or id, which may be the caller's default payer.
+
+        Raises Refusal `organisation_unknown`, `not_a_member` or `organisation_forbids`.
+        """
+        return self._billing.named(caller.user, name).name
+
+    def check_grantable(self, maker: Caller, wanted: Token) -> None:
+        """A token never grants more than its maker has, and on organisations nothing where its maker is no member.
+
+        Raises Refusal `scope_missing`, `organisation_unknown` or `not_a_member`.
+        """
+        check_grantable(maker, wanted)
+        for grant in wanted.grants:
+            if grant.entity_type == "org":
+                self._billing.require_member(maker.user, grant.entity_name)
+
+    def digest(self, secret: str) -> bytes:
+        """What the store keeps of a token's secret."""
+        return self._digest(secret.encode())
 
     def take_used(self) -> dict[int, int]:
         """Tokens that were used since this was last asked, with the time: for the store's `token.used`."""
@@ -138,7 +160,6 @@ class Identity:
 
     def _put_member(self, member: Member) -> None:
         admins_changed = self.memberships.put_member(member)
-        self._billing.forget()
         self._make_callers(member.user_id)
         organisation = self.memberships.by_id(member.organisation_id)
         if admins_changed and organisation is not None:

@@ -118,13 +118,12 @@ class Vault:
                     f"Others than its owner may read or write {self._path}, which opens every provider key.",
                     f"Mend it: chmod 600 {self._path}. If others had access to this machine, replace the keys, too.",
                 )
-            self._keys = _read(self._path)
+            self._keys, self._seen = _read(self._path), seen
         except FileNotFoundError:
-            self._keys, seen = {}, ()
+            self._keys, self._seen = {}, ()
         except (OSError, ValueError) as error:
             raise DataError(f"{self._path} cannot be read: {error}.", "Restore it from a backup.") from None
         self._derived.clear()
-        self._seen = seen
 
     def _make(self) -> None:
         """Never replaced: of two processes that seal their first at once, one's key holds for both."""

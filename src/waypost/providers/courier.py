@@ -25,6 +25,7 @@ FAILURE = Blame.FAILURE
 STREAMED_TOKENS_MIN = 8
 WHOLE_TOKENS_MIN = 32
 """Shorter answers teach nothing about an endpoint's output speed."""
+OWN_KEY_REFUSED = "own_key_refused"
 FREE_TRIES = 2
 """The first try, and a call's first failover."""
 
@@ -38,8 +39,8 @@ class Client(Protocol):
 class Health(Protocol):
     """Where the courier tells how endpoints are doing."""
 
-    def started(self, endpoint: tuple[str, str]) -> None: ...
-    def ended(self, endpoint: tuple[str, str], result: CallResult) -> None: ...
+    def started(self, key: tuple[str, ...]) -> None: ...
+    def ended(self, key: tuple[str, ...], result: CallResult) -> None: ...
 
 
 class Budget(Protocol):
@@ -99,6 +100,7 @@ class Courier:
             verdict = await flow.answers
             if verdict is None:
                 return flow
+            verdict = _with_whose_key(candidate, verdict)
             self.note(flow, verdict)
             verdicts.append((candidate, verdict))
             if caller.gone:
@@ -114,7 +116,7 @@ class Courier:
         flow.attempt.code = verdict.code
         flow.attempt.why = verdict.why
         self._health.ended(
-            flow.candidate.endpoint.key,
+            flow.candidate.pulse_key,
             CallResult(blame=verdict.blame, why=verdict.why, retry_after_seconds=verdict.retry_after_seconds),
         )
 
@@ -129,7 +131,7 @@ class Courier:
         # A short answer says more about the way to the provider than about its speed.
         told = output_tokens if output_tokens >= (STREAMED_TOKENS_MIN if flow.stream else WHOLE_TOKENS_MIN) else 0
         self._health.ended(
-            flow.candidate.endpoint.key,
+            flow.candidate.pulse_key,
             CallResult(
                 SERVED if end.code is None or end.code == DRAINING else FAILURE,
                 end.why,
@@ -144,17 +146,17 @@ class Courier:
         """A bug of ours ended the call: let the provider go, and blame nobody."""
         flow.leave()
         self._close_attempt(flow)
-        self._health.ended(flow.candidate.endpoint.key, CallResult(Blame.NONE))
+        self._health.ended(flow.candidate.pulse_key, CallResult(Blame.NONE))
 
     def forget(self) -> None:
-        """Settings changed."""
+        """Settings or keys changed."""
         self._speaker.forget()
 
     def _send(self, candidate: Candidate, plan: Plan, ask: ChatRequest, started: float, caller: Leaver) -> Flow:
         kind = StreamFlow if ask.stream else WholeFlow
         spoken = self._speaker.speak(candidate, ask)
         flow = kind(candidate, ask, plan.deadlines, started, self._watch)
-        self._health.started(candidate.endpoint.key)
+        self._health.started(candidate.pulse_key)
         try:
             flow.exchange = self._client.send(
                 spoken.address, spoken.head, spoken.body, flow, plan.deadlines.connect_seconds_max
@@ -167,6 +169,13 @@ class Courier:
 
     def _close_attempt(self, flow: Flow) -> None:
         flow.attempt.ms = flow.elapsed_ms()
+
+
+def _with_whose_key(candidate: Candidate, verdict: Verdict) -> Verdict:
+    """A refused key is the operator's matter, unless it is the payer's own."""
+    if candidate.own_key is None or verdict.code != "provider_refused_key":
+        return verdict
+    return verdict._replace(code=OWN_KEY_REFUSED)
 
 
 def _failure(
@@ -182,6 +191,8 @@ def _failure(
     codes = {verdict.code for _, verdict in verdicts}
     left_over = len(plan.order) - len(verdicts)
     why = told + (f"; {left_over} more not tried: {why_no_more}" if left_over else "")
+    if OWN_KEY_REFUSED in codes:
+        return _own_key_refused(next(c for c, v in verdicts if v.code == OWN_KEY_REFUSED), why, extra)
     if codes == {"providers_busy"}:
         wait = min((v.retry_after_seconds for _, v in verdicts if v.retry_after_seconds), default=1)
         return Failed(
@@ -212,6 +223,18 @@ FAILURES = {
     ),
 }
 """Code → message and fix, for attempts that all ended the same way."""
+
+
+def _own_key_refused(candidate: Candidate, why: str, extra: dict[str, Any]) -> Failed:
+    """Only its owner can mend that, whatever others said."""
+    slug, label = candidate.provider.slug, candidate.own_key
+    return Failed(
+        OWN_KEY_REFUSED,
+        f"{slug} refused the payer's own key {label!r}.",
+        why=why,
+        fix=f"Set a key that {slug} takes: `waypost keys set {slug}`, or PUT …/provider-keys/{slug}.",
+        extra={"provider": slug, "key_label": label, "owner": candidate.owner, **extra},
+    )
 
 
 def _handed_back(slug: str, verdict: Verdict, extra: dict[str, Any]) -> Failed:

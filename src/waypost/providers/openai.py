@@ -11,6 +11,8 @@ from waypost.domain.plans import Candidate
 from waypost.providers.addresses import Address
 from waypost.wire.dialects import upstream_body
 
+HEADS_MAX = 8_192
+"""Own keys of users and organisations make one for each of their endpoints."""
 DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
@@ -34,12 +36,14 @@ class OpenAISpeaker:
         key = (provider.slug, provider.base_url, provider.key, provider.chat_path, endpoint.id, ask.stream)
         known = self._heads.get(key)
         if known is None:
+            if len(self._heads) >= HEADS_MAX:
+                self._heads.clear()
             known = self._heads[key] = _head(candidate, stream=ask.stream)
         body = upstream_body(ask, endpoint.id, provider.drop_fields, provider.schema_shape)
         return Spoken(known[0], b"%b%d\r\n\r\n" % (known[1], len(body)), body)
 
     def forget(self) -> None:
-        """Settings changed: old keys must not stay in memory."""
+        """Settings or keys changed: old keys must not stay in memory."""
         self._heads.clear()
 
 

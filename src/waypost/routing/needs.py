@@ -14,6 +14,7 @@ from typing import Final, NamedTuple
 from waypost.domain.callers import Token
 from waypost.domain.chat import Need
 from waypost.domain.endpoints import Endpoint, Model, Preferences, Provider
+from waypost.domain.own_keys import OwnKey
 from waypost.domain.payers import Terms
 from waypost.domain.plans import Exclusion
 from waypost.routing.vitals import Vitals
@@ -45,6 +46,10 @@ class Case(NamedTuple):
     """The id by which the model was asked for, where that is an alias."""
     terms: Terms | None = None
     """What the organisation that pays says, if one does."""
+    own: OwnKey | None = None
+    """The payer's own key for the provider: it is in `provider`, and no credits are used."""
+    owner: str | None = None
+    """The account whose key that is."""
     size: Size = Size()
     vitals: Vitals | None = None
     now_ms: int = 0
@@ -52,6 +57,11 @@ class Case(NamedTuple):
     @property
     def slug(self) -> str:
         return self.endpoint.provider
+
+    @property
+    def unpriced(self) -> bool:
+        """Credits would have to pay it, and nobody knows how much."""
+        return self.endpoint.price is None and self.own is None
 
     def lacks(self, need: Need) -> bool:
         """The request needs it and the endpoint is known not to have it."""
@@ -138,11 +148,11 @@ def not_preferred_by_organisation(c: Case) -> bool:
 
 
 def without_price_for_organisation(c: Case) -> bool:
-    return c.terms is not None and c.terms.rules.price_demanded and c.endpoint.price is None
+    return c.terms is not None and c.terms.rules.price_demanded and c.unpriced
 
 
 def without_price_for_user(c: Case) -> bool:
-    return c.preferences.price_demanded and c.endpoint.price is None
+    return c.preferences.price_demanded and c.unpriced
 
 
 def without_tools(c: Case) -> bool:
@@ -158,7 +168,7 @@ def without_images(c: Case) -> bool:
 
 
 def without_price(c: Case) -> bool:
-    return c.price_demanded and c.endpoint.price is None
+    return c.price_demanded and c.unpriced
 
 
 def answer_too_long(c: Case) -> bool:

@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import Final, NamedTuple
 
 from waypost.domain.callers import Caller
 from waypost.domain.chat import ChatRequest, Need
-from waypost.domain.endpoints import Deadlines, Model
+from waypost.domain.endpoints import Deadlines, Endpoint, Model, Preferences
+from waypost.domain.own_keys import OwnKeys
 from waypost.domain.payers import Payer, Terms
 from waypost.domain.plans import Exclusion, Plan
 from waypost.domain.problems import Refusal
 from waypost.routing.catalogue import Catalogue
 from waypost.routing.kept import Kept
 from waypost.routing.needs import GENERAL, STANDING, Case, first_broken
+from waypost.routing.own_keys import Purse, goes_on_with_credits, with_key
 from waypost.routing.policies import POLICIES, Wish, expected_mix, named
 from waypost.routing.pulse import Pulse
 from waypost.routing.refusals import model_not_found, nobody_left, unknown_policy
 from waypost.routing.shortlist import Heading, Shortlist
 
+NO_KEYS: Final[Mapping[str, OwnKeys]] = MappingProxyType({})
 SHORTLISTS_MAX: Final = 16_384
 """About 4 KiB each with eight endpoints."""
 
@@ -44,12 +48,12 @@ class Resolved(NamedTuple):
 
 
 class Planner:
-    """Makes plans. `clock_ms` is Unix milliseconds; `dice` gives a float in [0, 1).
+    """Makes plans. `clock_ms` is Unix milliseconds; `dice` gives a float in [0, 1); `own_keys` are found by account.
 
     What standing rules say is kept for each kind of request, with the caller's preferences, the token's allowed
-    models and providers and the terms of the organisation that pays told apart by identity: `waypost.identity` shares
-    equal ones, so that all callers who may do the same share what is kept. A kept entry holds on to these objects, so
-    no other can have their identity.
+    models and providers, the terms of the organisation that pays and the payer's own keys told apart by identity:
+    `waypost.identity` shares equal ones, so that all callers who may do the same share what is kept. A kept entry holds
+    on to these objects, so no other can have their identity.
     """
 
     def __init__(
@@ -59,12 +63,14 @@ class Planner:
         clock_ms: Callable[[], int],
         dice: Callable[[], float],
         settings: PlannerSettings | None = None,
+        own_keys: Mapping[str, OwnKeys] = NO_KEYS,
     ) -> None:
         self.catalogue = catalogue
         self._pulse = pulse
         self._clock_ms = clock_ms
         self._dice = dice
         self._settings = settings or PlannerSettings()
+        self._own_keys = own_keys
         self._explore_share = self._settings.explore_share
         self._kept: Kept[tuple[object, ...], tuple[Shortlist, object]] = Kept(SHORTLISTS_MAX)
 
@@ -87,10 +93,15 @@ class Planner:
         """
         preferences, token = caller.user.preferences, caller.token
         models, providers, terms = token.models, token.providers, payer.terms
+        key: tuple[object, ...]
         key = (ask.model, ask.tag, ask.needs, ask.pinned, id(preferences), id(models), id(providers), id(terms))
+        keys = self._own_keys.get(payer.account)
+        if keys is not None:
+            key += (id(keys), goes_on_with_credits(payer, preferences))
         kept = self._kept.get(key)
         if kept is None:
-            kept = (self._shortlist(ask, caller, terms), (preferences, models, providers, terms))
+            shortlist = self._listed(self._resolve(ask, caller), ask, caller, self._purse(payer, preferences))
+            kept = (shortlist, (preferences, models, providers, terms, keys))
             self._kept.put(key, kept)
         shortlist = kept[0]
         if shortlist.mixed:
@@ -112,31 +123,20 @@ class Planner:
         preferences = caller.user.preferences
         resolved = Resolved(model, _known(preferences.default_policy), None, None)
         ask = ChatRequest(model.id, None, model.id, False, False, Need.NOTHING, 0, 0, None, 1, {})
-        terms = None if caller.payer is None else caller.payer.terms
-        return self._listed(resolved, ask, caller, terms).plan(ask, self._clock_ms())
+        purse = Purse() if caller.payer is None else self._purse(caller.payer, preferences)
+        return self._listed(resolved, ask, caller, purse).plan(ask, self._clock_ms())
 
-    def _shortlist(self, ask: ChatRequest, caller: Caller, terms: Terms | None) -> Shortlist:
-        return self._listed(self._resolve(ask, caller), ask, caller, terms)
+    def _purse(self, payer: Payer, preferences: Preferences) -> Purse:
+        return Purse(payer.terms, self._own_keys.get(payer.account), goes_on_with_credits(payer, preferences))
 
-    def _listed(self, resolved: Resolved, ask: ChatRequest, caller: Caller, terms: Terms | None) -> Shortlist:
+    def _listed(self, resolved: Resolved, ask: ChatRequest, caller: Caller, purse: Purse) -> Shortlist:
         """Ask the standing rules of every endpoint of the model."""
         model = resolved.model
-        wish = _wish(caller, terms)
+        wish = _wish(caller, purse.terms)
         left, excluded, peers = [], [], []
         for endpoint in model.endpoints:
-            case = Case(
-                endpoint,
-                self.catalogue.providers[endpoint.provider],
-                model,
-                caller.token,
-                caller.user.preferences,
-                ask.needs,
-                resolved.pin,
-                self._settings.price_demanded,
-                resolved.alias,
-                terms,
-            )
-            vitals = self._pulse.vitals(endpoint.key)
+            case = self._case(endpoint, resolved, caller, ask, purse)
+            vitals = self._pulse.vitals(endpoint.key if case.owner is None else (*endpoint.key, case.owner))
             rule = first_broken(STANDING, case)
             if rule is None:
                 left.append((case, vitals))
@@ -150,7 +150,26 @@ class Planner:
             excluded[:0] = [_no_such_model(slug, model) for slug in self._without(model, wish)]
         rank = POLICIES.get(resolved.policy, named)
         deadlines = model.deadlines or self._settings.deadlines
-        return Shortlist(Heading(model.id, resolved.policy, rank, wish, deadlines), left, excluded, peers)
+        keys_only = purse.keys is not None and not purse.then_credits
+        return Shortlist(Heading(model.id, resolved.policy, rank, wish, deadlines, keys_only), left, excluded, peers)
+
+    def _case(self, endpoint: Endpoint, resolved: Resolved, caller: Caller, ask: ChatRequest, purse: Purse) -> Case:
+        provider = self.catalogue.providers[endpoint.provider]
+        own = purse.key_for(provider)
+        return Case(
+            endpoint,
+            with_key(provider, own),
+            resolved.model,
+            caller.token,
+            caller.user.preferences,
+            ask.needs,
+            resolved.pin,
+            self._settings.price_demanded,
+            resolved.alias,
+            purse.terms,
+            own,
+            None if own is None or purse.keys is None else purse.keys.owner,
+        )
 
     def _without(self, model: Model, wish: Wish) -> list[str]:
         """Providers that are preferred and do not run this model: why `preferred` took none of them."""

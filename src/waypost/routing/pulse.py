@@ -13,6 +13,8 @@ from waypost.routing.vitals import PulseSettings, Tally, Vitals, Ward
 
 PulseKey = tuple[str, ...]
 """Model, provider and, for a caller's own key, whose it is."""
+ENDPOINT: Final = 2
+"""So many words name an endpoint; one more, whose key it is called with."""
 SUMS: Final = 5
 VALUES: Final = 2 * SUMS + 7
 
@@ -74,7 +76,8 @@ class Pulse:
         """The live state of an endpoint; the same object until the endpoint is forgotten."""
         found = self._vitals.get(key)
         if found is None:
-            found = self._vitals[key] = Vitals(self._ward(key[0]))
+            shared = self.vitals(key[:2]) if len(key) > ENDPOINT else None
+            found = self._vitals[key] = Vitals(self._ward(key[0]), shared)
         return found
 
     def _ward(self, model: str) -> Ward:
@@ -114,10 +117,11 @@ class Pulse:
         else:
             vitals.unprobed()
 
-    def key_changed(self, provider: str) -> None:
-        """The operator has set another key for this provider: its endpoints may try again."""
+    def key_changed(self, provider: str, owner: str | None = None) -> None:
+        """The operator, or the owner of one of its own, has set another key: its endpoints may try again."""
+        whose = (provider,) if owner is None else (provider, owner)
         for key, vitals in self._vitals.items():
-            if key[1] == provider and vitals.muted_until_ms:
+            if key[1:] == whose and vitals.muted_until_ms:
                 vitals.muted_until_ms = 0
                 vitals.mute_why = ""
                 vitals.settle_shut()

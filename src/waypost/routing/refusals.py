@@ -11,13 +11,14 @@ from waypost.domain.chat import ChatRequest
 from waypost.domain.endpoints import Model
 from waypost.domain.plans import Exclusion, Plan
 from waypost.domain.problems import Refusal
+from waypost.routing import own_keys
 from waypost.routing.nearest import nearest_word
 from waypost.routing.needs import RULES, WAITING_HELPS
 from waypost.routing.policies import POLICIES
 
 SHOWN_MAX: Final = 8
 ASKED_CHARACTERS_MAX: Final = 120
-DEPTH: Final = {rule.reason: depth for depth, rule in enumerate(RULES)}
+DEPTH: Final = {rule.reason: depth for depth, rule in enumerate((*RULES, *own_keys.RULES))}
 """How far an endpoint came before this reason stopped it: the further, the less is missing."""
 
 
@@ -56,6 +57,8 @@ def nobody_left(plan: Plan, ask: ChatRequest, now_ms: int) -> Refusal:
     extra = {"excluded": [_shown(exclusion) for exclusion in plan.excluded]}
     if reasons & WAITING_HELPS:
         return _busy(plan, extra, now_ms)
+    if own_keys.REFUSED.reason in reasons:
+        return _own_key_refused(plan, extra)
     if "key_refused" in reasons:
         return _key_refused(plan, extra)
     if "context_too_long" in reasons:
@@ -83,6 +86,17 @@ def _key_refused(plan: Plan, extra: dict[str, Any]) -> Refusal:
         why=_told(exclusion for exclusion in plan.excluded if exclusion.reason == "key_refused"),
         fix="Your token is fine. The operator must mend the key; waypost providers shows which.",
         extra=extra,
+    )
+
+
+def _own_key_refused(plan: Plan, extra: dict[str, Any]) -> Refusal:
+    refused = [exclusion for exclusion in plan.excluded if exclusion.reason == own_keys.REFUSED.reason]
+    return Refusal(
+        "own_key_refused",
+        f"The provider of {plan.model} refuses the payer's own key.",
+        why=_told(refused),
+        fix=refused[0].fix,
+        extra={"provider": refused[0].provider, **extra},
     )
 
 

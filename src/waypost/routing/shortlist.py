@@ -13,6 +13,7 @@ from waypost.domain.chat import BYTES_PER_TOKEN, ChatRequest
 from waypost.domain.endpoints import Deadlines, Endpoint
 from waypost.domain.plans import Candidate, Exclusion, Plan
 from waypost.routing.needs import NOW, SIZE, Case, Size, first_broken
+from waypost.routing.own_keys import BARRED, NOW_WITH_OWN_KEY, sorted_out
 from waypost.routing.policies import Figures, Mix, Policy, View, Wish
 from waypost.routing.vitals import Vitals, Ward
 
@@ -30,6 +31,8 @@ class Heading(NamedTuple):
     rank: Policy
     wish: Wish
     deadlines: Deadlines
+    keys_only: bool = False
+    """Nobody that credits pay comes after the payer's own key."""
 
 
 RERANK_MS: Final = 1_000
@@ -44,6 +47,7 @@ class Slot:
         "_shut_seen_ms",
         "_why_shut",
         "_why_until_ms",
+        "barred",
         "candidate",
         "cap",
         "case",
@@ -59,7 +63,10 @@ class Slot:
         self.room = case.endpoint.context_length or UNLIMITED
         self.cap = case.endpoint.output_tokens_max or UNLIMITED
         self.key: tuple[float, ...] = ()
-        self.candidate = Candidate(case.endpoint, case.provider, "")
+        self.candidate = self._as_candidate("")
+        barred = None if case.own is None else first_broken(BARRED, case)
+        self.barred = None if barred is None else barred.exclusion(case)
+        """Why the payer's own key cannot be used there."""
         self.revision = -1
         self._why_shut: Exclusion | None = None
         self._shut_seen_ms = 0
@@ -68,11 +75,16 @@ class Slot:
     def place(self, heading: Heading) -> None:
         """Work out where this endpoint stands."""
         vitals = self.vitals
-        tally = vitals.tally
+        tally = vitals.figures
         figures = Figures(tally.tokens_per_s, tally.first_word_ms, tally.calls)
         self.key, why = heading.rank(View(self.case.endpoint, figures, heading.wish))
-        self.revision = vitals.revision
-        self.candidate = Candidate(self.case.endpoint, self.case.provider, why)
+        self.revision = vitals.figures_revision
+        self.candidate = self._as_candidate(why)
+
+    def _as_candidate(self, why: str) -> Candidate:
+        case = self.case
+        label = None if case.own is None else case.own.label
+        return Candidate(case.endpoint, case.provider, why, label, case.owner)
 
     def too_long(self, size: Size) -> Exclusion | None:
         """What a rule of stage *size* has against this endpoint."""
@@ -89,7 +101,7 @@ class Slot:
             return None
         if self._shut_seen_ms != until or now_ms >= self._why_until_ms:
             case = self.case._replace(vitals=self.vitals, now_ms=now_ms)
-            rule = first_broken(NOW, case)
+            rule = first_broken(NOW if case.own is None else NOW_WITH_OWN_KEY, case)
             self._why_shut = None if rule is None else rule.exclusion(case)
             self._why_until_ms = now_ms if rule is None or rule.until is None else rule.until(case)
             self._shut_seen_ms = until
@@ -166,8 +178,9 @@ class Shortlist:
         stale = [
             candidate
             for candidate in plan.order
-            if by_slug[candidate.endpoint.provider].tally.recent_until_ms <= now_ms
+            if by_slug[candidate.endpoint.provider].figures.recent_until_ms <= now_ms
             and not by_slug[candidate.endpoint.provider].failures
+            and not (self._heading.keys_only and candidate.owner and not plan.order[0].owner)
         ]
         if not stale or len(plan.order) == 1:
             return plan
@@ -180,10 +193,10 @@ class Shortlist:
     def _ranked(self) -> Plan:
         """Put the slots in order, those that moved placed anew, and make the plan of a request nothing is against."""
         for slot in self._slots:
-            if slot.revision != slot.vitals.revision:
+            if slot.revision != slot.vitals.figures_revision:
                 slot.place(self._heading)
         self._slots.sort(key=_key)
-        return self._as_plan([slot.candidate for slot in self._slots], ())
+        return self._as_plan(*self._sorted([(slot, slot.barred) for slot in self._slots]))
 
     def _sorted_out(self, ask: ChatRequest, now_ms: int) -> Plan:
         """Ask the rules that depend on this request's size and on the moment.
@@ -197,15 +210,16 @@ class Shortlist:
         return self._as_plan(order, out)
 
     def _sieved(self, sized: list[tuple[Slot, Size]], now_ms: int) -> tuple[list[Candidate], list[Exclusion]]:
-        order: list[Candidate] = []
-        out: list[Exclusion] = []
+        judged: list[tuple[Slot, Exclusion | None]] = []
         for slot, size in sized:
-            exclusion = slot.too_long(size) or slot.shut(now_ms)
-            if exclusion is None or (exclusion.reason == "circuit_open" and slot.vitals is self._spared(now_ms)):
-                order.append(slot.candidate)
-            else:
-                out.append(exclusion)
-        return order, out
+            exclusion = slot.too_long(size) or slot.barred or slot.shut(now_ms)
+            if exclusion is not None and exclusion.reason == "circuit_open" and slot.vitals is self._spared(now_ms):
+                exclusion = None
+            judged.append((slot, exclusion))
+        return self._sorted(judged)
+
+    def _sorted(self, judged: list[tuple[Slot, Exclusion | None]]) -> tuple[list[Candidate], list[Exclusion]]:
+        return sorted_out(judged, keys_only=self._heading.keys_only)
 
     def _spared(self, now_ms: int) -> Vitals | None:
         """The endpoint that no breaker shuts, because it would be the model's last: of all open ones the latest."""

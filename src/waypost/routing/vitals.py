@@ -142,13 +142,16 @@ class Vitals:
         "rest_until_ms",
         "rests",
         "revision",
+        "shared",
         "shut_until_ms",
         "tally",
         "ward",
     )
 
-    def __init__(self, ward: Ward | None = None) -> None:
+    def __init__(self, ward: Ward | None = None, shared: Vitals | None = None) -> None:
         self.ward = ward or Ward()
+        self.shared = shared
+        """Of an own key: the endpoint as all others know it, whose speed is believed until this key's is measured."""
         self.tally = Tally()
         self.failures = 0
         self.opened = 0
@@ -162,6 +165,18 @@ class Vitals:
         self.in_flight = 0
         self.shut_until_ms = 0
         self.revision = 0
+
+    @property
+    def figures(self) -> Tally:
+        """What is known of the endpoint's speed."""
+        if self.shared is None or self.tally.tokens_per_s is not None:
+            return self.tally
+        return self.shared.tally
+
+    @property
+    def figures_revision(self) -> int:
+        """Grows whenever those figures may have changed."""
+        return self.revision if self.shared is None else self.revision + self.shared.revision
 
     def half_open(self, now_ms: int) -> bool:
         """The circuit's time is up and nothing has been served since."""
