@@ -131,7 +131,6 @@ class ServingProcess:
         self.settings = self._started_with = settings
         self.books = books
         self._practice = practice
-        self._pepper = pepper
         self._loop = loop = asyncio.get_running_loop()
         self._draining = False
         self.catalogue, self.notes = build_catalogue(settings, practice)
@@ -264,7 +263,7 @@ class ServingProcess:
             Hub(catalogue, planner),
             Requests(self._reader, room),
             PreferencesRoutes(self.books, lambda: self.catalogue.providers),
-            TokenRoutes(self.books, self._reader, room, self._mint, self._pepper, unix_ms),
+            TokenRoutes(self.books, self._reader, room, self._mint, self.identity, unix_ms),
         )
         handlers: dict[str, Handler] = {"openapi": openapi}
         for one in rooms:

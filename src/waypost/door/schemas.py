@@ -137,7 +137,8 @@ _limits = thing(
     {
         name: or_null({"type": "integer", "minimum": 1})
         for name in ("requests_per_minute", "tokens_per_minute", "streams_at_once")
-    },
+    }
+    | {"spending_nano_usd_per_month": or_null(COUNT)},
 )
 _token_fields: dict[str, Schema] = {
     "id": WHOLE,

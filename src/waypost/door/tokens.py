@@ -18,12 +18,13 @@ from waypost.domain.tables import did_you_mean
 from waypost.door.cold import Ask, Handler, json_response
 from waypost.door.forms import invalid, iso, read_form
 from waypost.door.requests import ReadingRoom
-from waypost.identity.scopes import check_grantable
 from waypost.identity.tokens import Minted
 
 NAMES_MAX: Final = 1_000
 SHOWN_CHARS_MAX: Final = 80
 ID_DIGITS_MAX: Final = 18
+COUNT_MAX: Final = 1_000_000_000
+NANO_USD_MAX: Final = 9_000_000_000_000_000_000
 
 
 class Entity(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -46,6 +47,7 @@ class LimitsForm(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     requests_per_minute: int | None = None
     tokens_per_minute: int | None = None
     streams_at_once: int | None = None
+    spending_nano_usd_per_month: int | None = None
 
 
 class TokenForm(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -73,8 +75,15 @@ class TokenReader(Protocol):
     def tokens(self) -> list[Token]: ...
 
 
+class Identity(Protocol):
+    """Knows what a token may grant, and what is kept of its secret. Raises Refusal."""
+
+    def check_grantable(self, maker: Caller, wanted: Token) -> None: ...
+    def digest(self, secret: str) -> bytes: ...
+
+
 class TokenRoutes:
-    """Answers for the routes. `mint` makes a secret, `pepper` its digest; `clock_ms` is Unix milliseconds."""
+    """Answers for the routes. `mint` makes a secret; `clock_ms` is Unix milliseconds."""
 
     def __init__(
         self,
@@ -82,14 +91,14 @@ class TokenRoutes:
         reader: TokenReader,
         room: ReadingRoom,
         mint: Callable[[], Minted],
-        pepper: bytes,
+        identity: Identity,
         clock_ms: Callable[[], int],
     ) -> None:
         self._books = books
         self._reader = reader
         self._room = room
         self._mint = mint
-        self._pepper = pepper
+        self._identity = identity
         self._clock_ms = clock_ms
 
     def handlers(self) -> dict[str, Handler]:
@@ -109,8 +118,7 @@ class TokenRoutes:
         """The secret stands in this answer and nowhere else, ever."""
         form = await read_form(ask.http, TokenForm)
         wanted = _wanted(form, ask.user.user.id, self._clock_ms())
-        check_grantable(ask.user, wanted)
-        _require_no_wider(ask.user, wanted)
+        self._identity.check_grantable(ask.user, wanted)
         minted = self._mint()
         rights = {
             "permissions": sorted(wanted.permissions),
@@ -125,7 +133,7 @@ class TokenRoutes:
                 "user": ask.user.user.name,
                 "name": wanted.name,
                 "kind": wanted.kind,
-                "digest": minted.digest(self._pepper),
+                "digest": self._identity.digest(minted.secret),
                 "last4": minted.last4,
                 "expires_at": wanted.expires_at,
                 **rights,
@@ -238,25 +246,7 @@ def _names(words: list[str] | None, field: str) -> frozenset[str] | None:
 def _limits(form: LimitsForm) -> Limits:
     limits = msgspec.to_builtins(form)
     for name, limit in limits.items():
-        if limit is not None and not 1 <= limit <= 1_000_000_000:
-            raise invalid("limits", "whole numbers from 1 to 1,000,000,000, or null", f"{name} is {limit}")
+        least, most = (0, NANO_USD_MAX) if name == "spending_nano_usd_per_month" else (1, COUNT_MAX)
+        if limit is not None and not least <= limit <= most:
+            raise invalid("limits", f"whole numbers, or null; {name} from {least} to {most:,}", f"it is {limit}")
     return Limits(**limits)
-
-
-def _require_no_wider(maker: Caller, wanted: Token) -> None:
-    """Two ways round the maker's own bounds: permissions it holds on one entity alone, given on all; and limits.
-
-    A token with limits makes none at all, because two tokens would have twice as much.
-    """
-    own = maker.token
-    everywhere = own.permissions if own.kind == "fineGrained" else maker.scopes
-    widened = wanted.kind != "fineGrained" and own.kind == "fineGrained"
-    if own.limits == Limits() and not widened and wanted.permissions <= everywhere:
-        return
-    raise Refusal(
-        "scope_missing",
-        "A token cannot make one that reaches further than itself.",
-        why=f"token {own.name!r} has limits of its own, or holds a permission on one entity that was asked for on all",
-        fix="Ask for the permissions as `scoped`, or use a token without limits.",
-        extra={"entity": {"type": "user", "name": maker.user.name}},
-    )

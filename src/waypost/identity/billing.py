@@ -42,6 +42,7 @@ DEFAULT: Final = Origin(
     "it is the default payer in your settings, and your own account is never charged in its place",
     f"name another payer in X-HF-Bill-To (your own name is your own account) or in your settings ({SETTINGS_PATH})",
 )
+SCOPED: Final = Origin("scoped", "a permission on it is asked for", "leave it out of `scoped`")
 SETTING: Final = Origin("payer", "`payer` names it", "set `payer` to null, which is yourself")
 
 
@@ -56,7 +57,7 @@ class Billing:
         """By token and what the call named."""
 
     def forget(self) -> None:
-        """Something about an organisation changed."""
+        """Something about an organisation changed. Where it is a member, its caller is another one from then on."""
         self._kept.clear()
 
     def forget_user(self, user_id: int) -> None:
@@ -84,6 +85,12 @@ class Billing:
         """The organisation of this name or id, which would pay for the user's calls. Raises Refusal as `payer`."""
         return self._billable(user, name, origin)[0]
 
+    def require_member(self, user: User, name: str, origin: Origin = SCOPED) -> None:
+        """Raises Refusal `organisation_unknown` or `not_a_member`; ids are no names here."""
+        organisation = self._member(user, name, origin)[0]
+        if organisation.name != name:
+            raise self._unknown(user, name, origin)
+
     def personal(self, user: User, token: Token) -> Payer:
         """The user's own account."""
         payer = self._personal.get(user.id)
@@ -103,14 +110,18 @@ class Billing:
         return self._payer_of(organisation, member, caller)
 
     def _billable(self, user: User, name: str, origin: Origin) -> tuple[Organisation, Member]:
+        organisation, member = self._member(user, name, origin)
+        if not at_least(member.role, organisation.rules.billers):
+            raise self._forbidden(organisation, member, origin)
+        return organisation, member
+
+    def _member(self, user: User, name: str, origin: Origin) -> tuple[Organisation, Member]:
         organisation = self.memberships.find(name)
         if organisation is None:
             raise self._unknown(user, name, origin)
         member = self.memberships.member(organisation, user.id)
         if member is None:
             raise self._not_a_member(user, organisation, origin)
-        if not at_least(member.role, organisation.rules.billers):
-            raise self._forbidden(organisation, member, origin)
         return organisation, member
 
     def _payer_of(self, organisation: Organisation, member: Member, caller: Caller) -> Payer:

@@ -74,11 +74,14 @@ def everywhere(token: Token) -> frozenset[str]:
 def check_grantable(maker: Caller, wanted: Token) -> None:
     """A token never grants more than its maker has: permissions, on one entity or on all, models, providers and time.
 
-    One with limits makes none at all, because two tokens would have twice as much.
+    One with limits, of calls or of money, makes none at all, because two tokens would have twice as much. One of the
+    kind fineGrained makes only such, because the other kinds get every permission that there will ever be.
     Raises Refusal `scope_missing` for the first thing that the maker's own token lacks.
     """
     _check_permissions(maker, wanted)
     mine = maker.token
+    if mine.kind == "fineGrained" != wanted.kind:
+        raise _beyond(maker, "kind", "fineGrained")
     for what, own, asked in (("models", mine.models, wanted.models), ("providers", mine.providers, wanted.providers)):
         if own is not None and (asked is None or not asked <= own):
             raise _beyond(maker, what, ", ".join(sorted(own)) or "none")
@@ -106,9 +109,17 @@ def _missing(caller: Caller, scope: str, entity: Entity) -> Refusal:
         "scope_missing",
         f"This token does not have sufficient permissions to {doing} on behalf of {kind} {name}: it lacks {scope}.",
         why=f"token {caller.token.name!r} is of the kind {caller.token.kind} and may: {has}",
-        fix=f"Use a token with the permission {scope} on {kind} {name}, or of the kind write.",
+        fix=f"Use a token with the permission {scope} on {kind} {name}, or of the kind write{_paid_by(caller, scope)}.",
         extra={"permission": scope, "entity": {"type": kind, "name": name}},
     )
+
+
+def _paid_by(caller: Caller, scope: str) -> str:
+    """A token may be for the calls of an organisation alone."""
+    others = [one.entity_name for one in caller.token.grants if one.entity_type == "org" and scope in one.permissions]
+    if scope != INFERENCE or not others or scope in caller.scopes:
+        return ""
+    return f", or send X-HF-Bill-To: {others[0]}, for which this one has it"
 
 
 def _beyond(maker: Caller, what: str, own: str) -> Refusal:
