@@ -6,6 +6,7 @@ from dataclasses import replace
 import pytest
 from crossroads import ask, caller
 from huggingface_hub.utils import parse_ratelimit_headers
+from purses import NewPurse
 
 from waypost.domain.callers import Caller, Limits
 from waypost.domain.chat import Usage
@@ -29,7 +30,7 @@ class Booth:
     def __init__(self, far: str = "none") -> None:
         self.now = 5.0
         self.far = far
-        self.counters = Counters(lambda: self.now, Post())
+        self.counters = Counters(lambda: self.now, Post(), NewPurse())
         self.turnstile = Turnstile(self, lambda: self.now)
 
     def try_take(self, counter: Counter, amount: int) -> Verdict | None:

@@ -2,6 +2,8 @@
 
 from typing import NamedTuple
 
+from purses import NewPurse
+
 from waypost.store.books import Counter, Verdict
 from waypost.store.counters import SLICE_CALLS, Ask, Counters, Grant
 
@@ -37,7 +39,7 @@ class Clock:
 
 def counters(workers: int = 0) -> tuple[Counters, Box, Clock]:
     box, clock = Box(), Clock()
-    made = Counters(clock, box)
+    made = Counters(clock, box, NewPurse())
     made.workers = workers
     return made, box, clock
 

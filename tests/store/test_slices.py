@@ -5,6 +5,7 @@ from collections import deque
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+from purses import NewPurse
 
 from waypost.store.books import Counter
 from waypost.store.counters import Ask, Counters, Grant
@@ -37,7 +38,7 @@ class Crowd(RuleBasedStateMachine):
         super().__init__()
         self.now = 1_200_000_000.0
         self.workers = {number: Worker(number, self) for number in range(1, WORKERS + 1)}
-        self.owner = Counters(lambda: self.now, self)
+        self.owner = Counters(lambda: self.now, self, NewPurse())
         self.owner.workers = WORKERS
         self.counter = Counter("k", 20, self.window_seconds)
         self.spent_in: dict[int, int] = {}

@@ -35,5 +35,18 @@ class Purses:
         return Verdict(True, left - amount, 0)
 
 
+class NewPurse:
+    """Where standing counters begin that nobody used yet. `begins`: key → what is used, and the limit."""
+
+    def __init__(self, **begins: tuple[int, int | None]) -> None:
+        self.begins = {key.replace("__", ":"): begin for key, begin in begins.items()}
+
+    def begin(self, key: str) -> tuple[int, int | None]:
+        return self.begins.get(key, (0, None))
+
+    def touched(self, key: str) -> int:
+        return 0
+
+
 def payer(**facts: object) -> Payer:
     return Payer(**{"type": "user", "id": 1, "name": "ada", "account": "user:1", **facts})  # type: ignore[arg-type]

@@ -32,6 +32,9 @@ CODES: dict[str, Code] = {
     "token_unknown": Code(401, "authentication_error", "Well formed, but not one of ours."),
     "token_revoked": Code(401, "authentication_error", "It was one of ours, until it was revoked."),
     "token_expired": Code(401, "authentication_error", "Its end date has passed."),
+    "signature_invalid": Code(
+        401, "authentication_error", "A message from outside that is not signed, not in time, or not with our secret."
+    ),
     "scope_missing": Code(
         403, "permission_error", "The token lacks the permission that is named, on the entity that is named."
     ),
@@ -73,6 +76,9 @@ CODES: dict[str, Code] = {
     "overloaded": Code(503, "server_error", "More calls than this server takes at once."),
     "draining": Code(503, "server_error", "This server is about to stop and takes no new calls."),
     "ledger_unavailable": Code(503, "server_error", "The store cannot be written, and nothing is served unrecorded."),
+    "interrupted": Code(
+        503, "server_error", "Only in waybills: the process that served the call ended before the call did."
+    ),
     "internal_error": Code(500, "server_error", "A bug of ours; the request id finds it in the log."),
     "bad_request": Code(400, "invalid_request_error", "Not HTTP as we take it; the message says what is wrong."),
     "not_found": Code(404, "invalid_request_error", "No such route; the nearest one is named."),

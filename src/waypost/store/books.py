@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
 from waypost.domain.callers import Token, User
+from waypost.domain.own_keys import ProviderKey
 from waypost.domain.payers import Member, Organisation
 from waypost.domain.problems import Refusal
 from waypost.domain.pulse import PulseDelta
@@ -37,7 +38,18 @@ class Counter(NamedTuple):
     key: str
     limit: int
     window_seconds: int
-    """60: used up within a calendar minute. 0: taken and given back (streams at once). STANDING: money."""
+    """60: used up within a calendar minute. 0: taken and given back (streams at once). STANDING: money, whose keys are
+    `credits:<account>` (the limit is what the account's floor says, not the counter) and `spend:<subject>:<month>`.
+    """
+
+
+class Mark(NamedTuple):
+    """How far a call that runs under a hold has come: what it would be settled by if this process ended now."""
+
+    id: int
+    provider: str
+    price_version: str
+    output_tokens: int
 
 
 class Verdict(NamedTuple):
@@ -55,9 +67,9 @@ class Change(NamedTuple):
     seq: int
     at_ms: int
     subject: str
-    """`user`, `token`, `organisation` or `member`."""
+    """`user`, `token`, `organisation`, `member` or `provider_key`."""
     id: int
-    value: User | Token | Organisation | Member
+    value: User | Token | Organisation | Member | ProviderKey
 
 
 class Filters(NamedTuple):
@@ -122,11 +134,23 @@ class Books(Protocol):
     def unwritten(self) -> int:
         """This process's waybills that wait for the disk."""
 
+    def hold(self, waybill: Waybill) -> None:
+        """The call has gone out under its hold: it is to be known to the disk soon. Nobody waits for that yet."""
+
+    def held(self, waybill: Waybill) -> asyncio.Future[None]:
+        """Done when the hold is on the disk. Fails with `ledger_unavailable`."""
+
+    def progress(self, marks: list[Mark]) -> None:
+        """How far running calls have come; written when there is time."""
+
     def file(self, waybill: Waybill) -> asyncio.Future[None]:
-        """Write the waybill; done when it is on the disk. Fails with `ledger_unavailable`."""
+        """Write the waybill, and the end of its hold; done when it is on the disk. Fails with `ledger_unavailable`."""
 
     def file_stranger(self, waybill: Waybill) -> None:
         """Note a refused unknown caller in the ring; nobody waits for it."""
+
+    def free(self, counter: Counter) -> int | None:
+        """How much can be taken, as far as this process knows; None where it knows nothing."""
 
     def try_take(self, counter: Counter, amount: int) -> Verdict | None:
         """Take from memory, at once; None where only `take` can tell."""

@@ -9,10 +9,12 @@ import msgspec
 
 from waypost.domain.problems import Failed, Problem
 from waypost.domain.pulse import PulseDelta
-from waypost.store import organisations, people
+from waypost.store import organisations, people, provider_keys
+from waypost.store.credits import COMMANDS as CREDITS
 from waypost.store.desk import Command, Commands, Desk, invalid
 from waypost.store.readings_table import save_readings
 from waypost.store.sql import EngineTrouble, Unstorable
+from waypost.store.sweeping import begin_epoch
 
 log = logging.getLogger("waypost.store")
 BUG_FIX: Final = "This is a bug of ours; the operator's log has more."
@@ -24,6 +26,17 @@ class PulseArgs(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     readings: list[PulseDelta]
 
 
+class EpochArgs(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Arguments of epoch.begin."""
+
+    id: int
+
+
+def note_epoch(desk: Desk, args: EpochArgs) -> None:
+    """A process that will hold credits has come."""
+    begin_epoch(desk.sql, desk.now_ms, args.id)
+
+
 def save_pulse(desk: Desk, args: PulseArgs) -> None:
     """Keep endpoint readings for the next start."""
     save_readings(desk.sql, args.readings, desk.now_ms)
@@ -31,8 +44,11 @@ def save_pulse(desk: Desk, args: PulseArgs) -> None:
 
 COMMANDS: Final[Commands] = {
     "pulse.save": Command(PulseArgs, save_pulse),
+    "epoch.begin": Command(EpochArgs, note_epoch),
     **people.COMMANDS,
+    **CREDITS,
     **organisations.COMMANDS,
+    **provider_keys.COMMANDS,
 }
 
 

@@ -1,9 +1,13 @@
-"""What is counted against limits, in the owner: one primitive for requests and tokens a minute and streams at once.
+"""What is counted against limits, in the owner: one primitive for requests, tokens, streams at once, and money.
 
 The owner knows for each counter what it used itself and what each worker **holds**: amounts that were granted there,
 and a **slice**, more of it, that the worker may spend without asking. used + held never passes the limit by granting.
 When there is not enough, slices are called back first, and only then the answer is no. Pure: what must be said to
 workers goes out through `Post`.
+
+Standing counters never turn. They begin from what the disk says (`Purse`): a payer's credits with everything posted,
+a month's spending with what was spent. What a worker holds of them becomes used when its calls are written, and what a
+dead worker held stays held until its open calls are swept.
 """
 
 from __future__ import annotations
@@ -11,7 +15,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Final, NamedTuple, Protocol
 
-from waypost.store.books import Counter, Verdict
+from waypost.domain.ledger import period_before
+from waypost.store.books import STANDING, Counter, Verdict
+from waypost.store.standing import spending_period
 
 SLICE_CALLS: Final = 32
 """A worker is given enough for so many calls like the one it asks for, if there is plenty."""
@@ -49,15 +55,27 @@ class Post(Protocol):
     def recall(self, worker: int, key: str, turn: int) -> None: ...
 
 
+class Purse(Protocol):
+    """Where standing counters begin."""
+
+    def begin(self, key: str) -> tuple[int, int | None]:
+        """What is used already, and the limit where it is not the counter's. Asked once for each key."""
+
+    def touched(self, key: str) -> int:
+        """A counter is used for the first time, or for the first time in a month: what it gets for that."""
+
+
 class Tally:
     """One counter's state within one window."""
 
-    __slots__ = ("awaited", "held", "overdue", "slack", "turn", "used", "waiting", "window", "window_seconds")
+    __slots__ = ("awaited", "held", "limit", "overdue", "slack", "turn", "used", "waiting", "window", "window_seconds")
 
-    def __init__(self, window: int, window_seconds: int) -> None:
+    def __init__(self, window: int, window_seconds: int, used: int = 0, limit: int | None = None) -> None:
         self.window = window
         self.window_seconds = window_seconds
-        self.used = 0
+        self.used = used
+        self.limit = limit
+        """Where it is not each counter's own."""
         self.held: dict[int, int] = {}
         """Worker → what it has of this counter, spent or not."""
         self.slack: set[int] = set()
@@ -72,7 +90,7 @@ class Tally:
         """Asks that were not enough for until those have answered."""
 
     def free(self, limit: int) -> int:
-        return limit - self.used - sum(self.held.values())
+        return (limit if self.limit is None else self.limit) - self.used - sum(self.held.values())
 
     @property
     def empty(self) -> bool:
@@ -82,26 +100,47 @@ class Tally:
 class Counters:
     """Every counter's state, by key. `clock` is Unix seconds."""
 
-    def __init__(self, clock: Callable[[], float], post: Post) -> None:
+    def __init__(self, clock: Callable[[], float], post: Post, purse: Purse) -> None:
         self._clock = clock
         self._post = post
+        self._purse = purse
         self._tallies: dict[str, Tally] = {}
+        self._standing: dict[str, Tally] = {}
+        """Those of them that never turn and were touched this month."""
         self._swept = 0
         self.workers = 0
 
     def try_take(self, counter: Counter, amount: int) -> Verdict | None:
         """The owner's own use. None while workers hold slices that would have to be called back."""
-        tally = self._tally(counter)
-        free = tally.free(counter.limit)
-        if amount <= free:
-            tally.used += amount
-            return self._verdict(True, free - amount, counter)
+        key, limit, window_seconds = counter
+        if window_seconds == STANDING:  # once or more for every call
+            tally = self._standing.get(key) or self._begin(key)
+            own = tally.limit
+            free = (limit if own is None else own) - tally.used
+            if tally.held:
+                free -= sum(tally.held.values())
+            if amount <= free:
+                tally.used += amount
+                return Verdict(True, free - amount, 0)
+        else:
+            tally = self._tally(counter)
+            free = tally.free(limit)
+            if amount <= free:
+                tally.used += amount
+                return self._verdict(True, free - amount, counter)
         return None if tally.slack or tally.waiting else self._verdict(False, free, counter)
 
     def give(self, counter: Counter, amount: int) -> None:
         """Give back the owner's own use; negative uses more."""
-        tally = self._tally(counter)
-        tally.used = max(0, tally.used - amount)
+        if counter.window_seconds == STANDING:
+            (self._standing.get(counter.key) or self._begin(counter.key)).used -= amount
+        else:
+            tally = self._tally(counter)
+            tally.used = max(0, tally.used - amount)
+
+    def free(self, counter: Counter) -> int:
+        """How much can be taken now, what workers have not spent aside."""
+        return self._tally(counter).free(counter.limit)
 
     def ask(self, ask: Ask) -> None:
         """Answer now, or after slices have come back."""
@@ -135,14 +174,49 @@ class Counters:
             self._heard(tally, worker)
 
     def gone(self, worker: int) -> None:
-        """A worker died. What it held at once is free again; what it held of a minute counts as used."""
+        """A worker died. What it held at once is free again; what it held of a minute counts as used.
+
+        What it held of standing counters stays held until `swept`.
+        """
         for tally in list(self._tallies.values()):
-            held = tally.held.pop(worker, 0)
-            if tally.window_seconds:
-                tally.used += held
-            tally.slack.discard(worker)
             tally.waiting = [ask for ask in tally.waiting if ask.worker != worker]
-            self._heard(tally, worker)
+            if tally.window_seconds != STANDING:
+                held = tally.held.pop(worker, 0)
+                if tally.window_seconds:
+                    tally.used += held
+                tally.slack.discard(worker)
+                self._heard(tally, worker)
+
+    def spent(self, worker: int, key: str, amount: int) -> None:
+        """A call of this worker was written with a charge: what the worker held for it is used."""
+        tally = self._tallies.get(key)
+        if tally is not None:
+            tally.held[worker] = tally.held.get(worker, 0) - amount
+            tally.used += amount
+
+    def swept(self, worker: int) -> None:
+        """The open calls of a worker that died are ended, and their charges `moved`: what it held is free."""
+        for tally in list(self._tallies.values()):
+            if tally.window_seconds == STANDING:
+                tally.held.pop(worker, None)
+                tally.slack.discard(worker)
+                self._heard(tally, worker)
+
+    def moved(self, key: str, amount: int) -> None:
+        """So much was credited (negative: debited) beside what calls take and give."""
+        (self._standing.get(key) or self._begin(key)).used -= amount
+
+    def allowed(self, key: str, limit: int) -> None:
+        """A standing counter's own limit is another now."""
+        (self._standing.get(key) or self._begin(key)).limit = limit
+
+    def turn_month(self, period: int) -> None:
+        """Another month begins: every counter is touched for the first time again, and old spending is forgotten."""
+        self._standing = {}
+        before = period_before(period)
+        for key, tally in list(self._tallies.items()):
+            if 0 < spending_period(key) < before and not any(tally.held.values()):
+                del self._tallies[key]
 
     def overdue(self, key: str, turn: int) -> None:
         """Decide without those who have not answered this recall; what they hold counts as used."""
@@ -192,7 +266,18 @@ class Counters:
     def _verdict(self, granted: bool, free: int, counter: Counter) -> Verdict:
         return Verdict(granted, max(0, free), reset_seconds(counter, self._clock()))
 
+    def _begin(self, key: str) -> Tally:
+        """A standing counter's first touch, ever or in a month."""
+        tally = self._tallies.get(key)
+        if tally is None:
+            tally = self._tallies[key] = Tally(0, STANDING, *self._purse.begin(key))
+        self._standing[key] = tally
+        tally.used -= self._purse.touched(key)
+        return tally
+
     def _tally(self, counter: Counter) -> Tally:
+        if counter.window_seconds == STANDING:
+            return self._standing.get(counter.key) or self._begin(counter.key)
         now = self._clock()
         window = window_of(counter, now)
         tally = self._tallies.get(counter.key)
@@ -215,7 +300,8 @@ class Counters:
         old = [
             key
             for key, tally in self._tallies.items()
-            if tally.empty or (tally.window_seconds and tally.window < int(now) // tally.window_seconds)
+            if tally.window_seconds != STANDING
+            and (tally.empty or (tally.window_seconds and tally.window < int(now) // tally.window_seconds))
         ]
         for key in old:
             if not self._tallies[key].waiting:
@@ -223,10 +309,10 @@ class Counters:
 
 
 def window_of(counter: Counter, now: float) -> int:
-    """The number of the window that `now` is in; 0 for what is given back."""
-    return int(now) // counter.window_seconds if counter.window_seconds else 0
+    """The number of the window that `now` is in; 0 for what does not turn."""
+    return int(now) // counter.window_seconds if counter.window_seconds > 0 else 0
 
 
 def reset_seconds(counter: Counter, now: float) -> int:
     """Until the window turns."""
-    return counter.window_seconds - int(now) % counter.window_seconds if counter.window_seconds else 0
+    return counter.window_seconds - int(now) % counter.window_seconds if counter.window_seconds > 0 else 0

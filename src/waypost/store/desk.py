@@ -8,7 +8,6 @@ from typing import Any, Final, NamedTuple
 from waypost.domain.problems import Refusal
 from waypost.store.sql import Sql
 
-
 AMOUNT_MAX: Final = 9_000_000_000_000_000_000
 """Nano-USD that a column takes."""
 

@@ -9,6 +9,7 @@ from typing import NamedTuple, Protocol
 from waypost.store.batch import Batch
 from waypost.store.books import Change, Filters, Retention
 from waypost.store.sql import Sql
+from waypost.store.sweeping import Swept
 
 
 class Scribe(Protocol):
@@ -21,6 +22,12 @@ class Scribe(Protocol):
 
     def write(self, batch: Batch) -> None:
         """The transaction: durable when it returns; nothing of it is written when it raises TryAgain."""
+
+    def sweep(self, epoch: int | None) -> Swept:
+        """End the open calls of a process that is gone, None: of all that ever were. A transaction, as `write`."""
+
+    def void(self, numbers: list[int]) -> None:
+        """End these calls, where they are open, without a charge. A transaction, as `write`."""
 
     def try_disk(self) -> None:
         """Write something and take it away again. Raises as `write` does."""

@@ -11,10 +11,11 @@ from typing import Any, Final
 import msgspec
 
 from waypost.domain.callers import Token, User
+from waypost.domain.own_keys import ProviderKey
 from waypost.domain.payers import Member, Organisation
 from waypost.domain.problems import CODES, Failed, Problem, Refusal
 from waypost.domain.pulse import PulseDelta
-from waypost.store.books import Change, Counter, Retention
+from waypost.store.books import Change, Counter, Mark, Retention
 from waypost.store.counters import Grant
 from waypost.store.slices import Returned
 
@@ -35,10 +36,12 @@ class Hello(Up, frozen=True, tag=0):
 
 
 class Bills(Up, frozen=True, tag=1):
-    """Rows of waybills and of unknown callers."""
+    """Rows of waybills, of calls that ended and of calls that run, and of unknown callers."""
 
     rows: list[Any]
     strangers: list[Any]
+    prices: list[list[Any]] = []
+    """What they were held at and nobody said before, each as the values of a Price."""
 
 
 class Question(Up, frozen=True, tag=2):
@@ -74,6 +77,12 @@ class Felt(Up, frozen=True, tag=6):
     """A worker's readings of endpoints."""
 
     deltas: list[PulseDelta]
+
+
+class Marks(Up, frozen=True, tag=8):
+    """How far a worker's calls have come."""
+
+    marks: list[Mark]
 
 
 class Keep(Up, frozen=True, tag=7):
@@ -152,10 +161,16 @@ class Condition(Down, frozen=True, tag=9):
     trouble: str | None
 
 
-AnyUp = Hello | Bills | Question | GivenBack | Request | Seen | Felt | Keep
+AnyUp = Hello | Bills | Question | GivenBack | Request | Seen | Felt | Keep | Marks
 AnyDown = Welcome | Written | Unwritten | Answer | Recall | Result | Refused | News | Readings | Condition
 
-VALUES: Final = {"user": User, "token": Token, "organisation": Organisation, "member": Member}
+VALUES: Final = {
+    "user": User,
+    "token": Token,
+    "organisation": Organisation,
+    "member": Member,
+    "provider_key": ProviderKey,
+}
 
 _encoder = msgspec.msgpack.Encoder()
 pack_row = _encoder.encode

@@ -12,10 +12,10 @@ from typing import Any, Final, cast
 
 import msgspec
 
-from waypost.domain.problems import Failed
+from waypost.domain.problems import Failed, Problem
 from waypost.domain.pulse import PulseDelta
 from waypost.domain.waybill import Waybill
-from waypost.store.books import Change, Counter, DataError, Retention, Verdict, ledger_unavailable
+from waypost.store.books import Change, Counter, DataError, Mark, Retention, Verdict, ledger_unavailable
 from waypost.store.clock import unix_seconds
 from waypost.store.frames import (
     Answer,
@@ -25,6 +25,7 @@ from waypost.store.frames import (
     GivenBack,
     Hello,
     Keep,
+    Marks,
     News,
     Question,
     Readings,
@@ -45,6 +46,7 @@ from waypost.store.frames import (
     unpacked_value,
 )
 from waypost.store.listeners import Listeners
+from waypost.store.openings import Opening, Openings
 from waypost.store.rows import RowMaker, stranger_row
 from waypost.store.settling import settle
 from waypost.store.slices import Returned, Slices
@@ -69,8 +71,11 @@ class OwnerLink(asyncio.Protocol):
         self._bills: list[tuple[Waybill, asyncio.Future[None]]] = []
         self._strangers: list[Waybill] = []
         self._flushing = False
-        self._filed: deque[asyncio.Future[None]] = deque()
-        """Waybills on their way, in the order in which the owner will answer."""
+        self._filed: deque[asyncio.Future[None] | Opening] = deque()
+        """Waybills and openings on their way, in the order in which the owner will answer."""
+        self._openings = Openings(self._say_opening)
+        self._opens: dict[int, Opening] = {}
+        """Those to be said with the next frame."""
         self._asked: dict[int, tuple[Counter, int, asyncio.Future[Verdict] | None]] = {}
         self._requested: dict[int, asyncio.Future[Any]] = {}
         self._number = 0
@@ -122,11 +127,28 @@ class OwnerLink(asyncio.Protocol):
     def unwritten(self) -> int:
         return len(self._bills) + len(self._filed)
 
+    def hold(self, waybill: Waybill) -> None:
+        self._openings.hold(waybill, at_once=waybill.request is not None and waybill.request.stream)
+
+    def held(self, waybill: Waybill) -> asyncio.Future[None]:
+        if self._transport is not None:
+            return self._openings.held(waybill)
+        future: asyncio.Future[None] = self._loop.create_future()
+        future.set_exception(ledger_unavailable(OWNER_GONE))
+        return future
+
+    def progress(self, marks: list[Mark]) -> None:
+        self._say(Marks(marks))
+
     def file(self, waybill: Waybill) -> asyncio.Future[None]:
         future: asyncio.Future[None] = self._loop.create_future()
         if self._transport is None:
             future.set_exception(ledger_unavailable(OWNER_GONE))
             return future
+        if waybill.hold is not None:
+            opening = self._openings.ended(waybill.id)
+            if opening is not None and opening.sent:
+                self._opens.pop(waybill.id, None)
         self._bills.append((waybill, future))
         if not self._flushing:
             self._flush_soon()
@@ -135,6 +157,9 @@ class OwnerLink(asyncio.Protocol):
     def file_stranger(self, waybill: Waybill) -> None:
         self._strangers.append(waybill)
         self._flush_soon()
+
+    def free(self, counter: Counter) -> int | None:
+        return self._slices.free(counter)
 
     def try_take(self, counter: Counter, amount: int) -> Verdict | None:
         return self._slices.try_take(counter, amount)
@@ -175,8 +200,9 @@ class OwnerLink(asyncio.Protocol):
     async def close(self) -> None:
         """Wait until everything filed is written, and hang up."""
         self._flush()
-        if self._filed:
-            await asyncio.wait(list(self._filed))
+        waiting = [one for one in self._filed if not isinstance(one, Opening)]
+        if waiting:
+            await asyncio.wait(waiting)
         self._on_owner_gone = None
         if self._transport is not None:
             self._transport.close()
@@ -198,7 +224,9 @@ class OwnerLink(asyncio.Protocol):
         self.trouble = OWNER_GONE
         self._tidying.cancel()
         problem = ledger_unavailable(OWNER_GONE)
-        waiting: list[asyncio.Future[Any] | None] = [*self._filed, *self._requested.values(), self.welcomed]
+        for one in self._filed:
+            _settle(one, problem)
+        waiting: list[asyncio.Future[Any] | None] = [*self._requested.values(), self.welcomed]
         waiting += [future for _, _, future in self._asked.values()]
         waiting += [future for _, future in self._bills]
         for future in waiting:
@@ -221,12 +249,12 @@ class OwnerLink(asyncio.Protocol):
     def _written(self, written: Written) -> None:
         popleft = self._filed.popleft
         for _ in range(written.count):
-            settle(popleft(), None)
+            _settle(popleft(), None)
 
     def _unwritten(self, unwritten: Unwritten) -> None:
         problem = unpacked_problem(unwritten.problem)
         for _ in range(unwritten.count):
-            settle(self._filed.popleft(), problem)
+            _settle(self._filed.popleft(), problem)
 
     def _answer(self, answer: Answer) -> None:
         counter, amount, future = self._asked.pop(answer.number)
@@ -260,20 +288,38 @@ class OwnerLink(asyncio.Protocol):
         self._out.append(message)
         self._flush_soon()
 
+    def _flush(self) -> None:
+        self._flushing = False
+        out, self._out = self._out, []
+        if self._bills or self._strangers or self._opens:
+            rows = [*self._open_rows(), *self._rows()]
+            strangers, self._strangers = self._strangers, []
+            prices: list[Any] = self._maker.take_prices()
+            out.append(Bills(rows, [stranger_row(bill) for bill in strangers], prices))
+        if self._transport is not None and out:
+            self._transport.write(frame(out))
+
+    def _say_opening(self, opening: Opening) -> None:
+        self._opens[opening.bill.id] = opening
+        self._flush_soon()
+
     def _flush_soon(self) -> None:
         if not self._flushing:
             self._flushing = True
             self._loop.call_soon(self._flush)
 
-    def _flush(self) -> None:
-        self._flushing = False
-        out, self._out = self._out, []
-        if self._bills or self._strangers:
-            rows = self._rows()
-            strangers, self._strangers = self._strangers, []
-            out.append(Bills(rows, [stranger_row(bill) for bill in strangers]))
-        if self._transport is not None and out:
-            self._transport.write(frame(out))
+    def _open_rows(self) -> list[msgspec.Raw]:
+        opens, self._opens = self._opens, {}
+        rows = []
+        for opening in opens.values():
+            try:
+                rows.append(msgspec.Raw(pack_row(self._maker.open_row(opening.bill))))
+            except Exception as error:
+                log.exception("the hold of %s cannot be written", opening.bill.request_id)
+                opening.resolve(_unwritable(error))
+            else:
+                self._filed.append(opening)
+        return rows
 
     def _rows(self) -> list[msgspec.Raw]:
         bills, self._bills = self._bills, []
@@ -283,9 +329,7 @@ class OwnerLink(asyncio.Protocol):
                 rows.append(msgspec.Raw(pack_row(self._maker.row(bill))))
             except Exception as error:  # one waybill nobody can write must not take the others with it
                 log.exception("waybill %s cannot be written", bill.request_id)
-                settle(
-                    future, Failed("internal_error", "The record of this request cannot be written.", why=str(error))
-                )
+                settle(future, _unwritable(error))
             else:
                 self._filed.append(future)
         return rows
@@ -293,3 +337,14 @@ class OwnerLink(asyncio.Protocol):
     def _tidy(self) -> None:
         self._tidying = self._loop.call_later(TIDY_SECONDS, self._tidy)
         self._slices.tidy()
+
+
+def _settle(one: asyncio.Future[None] | Opening, problem: Problem | None) -> None:
+    if isinstance(one, Opening):
+        one.resolve(problem)
+    else:
+        settle(one, problem)
+
+
+def _unwritable(error: Exception) -> Problem:
+    return Failed("internal_error", "The record of this request cannot be written.", why=str(error))

@@ -12,7 +12,7 @@ import msgspec
 
 from waypost.domain.problems import Problem
 from waypost.domain.pulse import PulseDelta
-from waypost.store.books import Change, Retention
+from waypost.store.books import Change, Mark, Retention
 from waypost.store.counters import Ask, Counters, Grant
 from waypost.store.frames import (
     Answer,
@@ -22,6 +22,7 @@ from waypost.store.frames import (
     GivenBack,
     Hello,
     Keep,
+    Marks,
     News,
     Question,
     Readings,
@@ -59,7 +60,12 @@ class Desk(Protocol):
 
     @property
     def trouble(self) -> str | None: ...
-    def take_rows(self, rows: list[Row], strangers: list[Row], line: Line) -> None: ...
+    @property
+    def taken_numbers(self) -> set[int]: ...
+    def take_rows(self, bills: Bills, line: Line) -> None: ...
+    def began(self, line: Line) -> None: ...
+    def gone(self, line: Line) -> None: ...
+    def progress(self, marks: list[Mark]) -> None: ...
     async def run(self, command: str, args: dict[str, Any]) -> Any: ...
     def retain(self, retention: Retention) -> None: ...
     def felt(self, deltas: list[PulseDelta], line: Line) -> None: ...
@@ -81,6 +87,8 @@ class Line(asyncio.Protocol):
         self.pid = 0
         self.number = 0
         """The worker's; 0 for a visit."""
+        self.epoch = 0
+        """The worker's life, which its open calls belong to."""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.Transport", transport)
@@ -169,7 +177,8 @@ class Office:
         self.on_silent: Callable[[int], None] | None = None
         self._hear: dict[type[Any], Callable[[Line, Any], None]] = {
             Hello: self._hello,
-            Bills: lambda line, bills: self._desk.take_rows(bills.rows, bills.strangers, line),
+            Bills: lambda line, bills: self._desk.take_rows(bills, line),
+            Marks: lambda _, marks: self._desk.progress(marks.marks),
             Question: self._question,
             GivenBack: self._given_back,
             Request: lambda line, request: line.do(self._request(line, request)),
@@ -206,7 +215,7 @@ class Office:
         self._lines.discard(line)
         if line.number:
             self._desk.counters.workers -= 1
-            self._desk.counters.gone(line.number)
+            self._desk.gone(line)
 
     def tell_changes(self, changes: list[Change]) -> None:
         """Say to every worker what changed."""
@@ -253,12 +262,13 @@ class Office:
         for line in self._lines:
             if line.number == worker:
                 line.send(Recall(key))
-                self._loop.call_later(RECALL_SECONDS_MAX, self._desk.counters.overdue, key, turn)
+        # One that has just died answers when its open calls are ended.
+        self._loop.call_later(RECALL_SECONDS_MAX, self._desk.counters.overdue, key, turn)
 
     def _hello(self, line: Line, hello: Hello) -> None:
         line.pid = hello.pid
         if hello.serves:
-            taken = {other.number for other in self._lines}
+            taken = {other.number for other in self._lines} | self._desk.taken_numbers
             free = [number for number in range(1, WORKERS_MAX + 1) if number not in taken]
             if not free:
                 log.error("there are %d workers already", WORKERS_MAX)
@@ -267,6 +277,7 @@ class Office:
             line.number = free[0]
             line.seen(self._seq)  # it reads the identities after this
             self._desk.counters.workers += 1
+            self._desk.began(line)
         line.send(Welcome(line.number, self._desk.readings()))
         if self._desk.trouble is not None:
             line.send(Condition(self._desk.trouble))

@@ -4,25 +4,42 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Final
 
+from waypost.domain.ledger import period_of, period_range
+from waypost.domain.money import Price
 from waypost.domain.problems import Problem
 from waypost.domain.pulse import PulseDelta
 from waypost.domain.waybill import Waybill
 from waypost.store.batch import Batch, Order, Sheet
-from waypost.store.books import Change, Counter, Retention, StoreSettings, Verdict, ledger_unavailable
+from waypost.store.books import (
+    Change,
+    Counter,
+    Mark,
+    Retention,
+    StoreSettings,
+    Verdict,
+    ledger_unavailable,
+)
 from waypost.store.clock import unix_ms
 from waypost.store.counters import Ask, Counters, Grant
 from waypost.store.engines import engine_of
 from waypost.store.folder_lock import FolderLock
+from waypost.store.frames import Bills
 from waypost.store.listeners import Listeners
 from waypost.store.office import LOCAL, Line, Office
+from waypost.store.openings import Opening, Openings
 from waypost.store.readings import SAVE_SECONDS, Shelf
 from waypost.store.readings_table import kept_readings
-from waypost.store.rows import Row
+from waypost.store.rows import ACCOUNT, CHARGE, PERIOD, SETTLED, STATE, SUBJECTS
 from waypost.store.settling import settle
 from waypost.store.sqlite.writer import Hooks, Writer
+from waypost.store.standing import Standing, credits_key, spending_key
+from waypost.store.sweeping import Swept, begin_epoch
 
+MONTH_LOOKED_AT_SECONDS: Final = 60.0
+INCLUDED: Final = "credits.included"
+AGAIN_SECONDS: Final = 1.0
 GONE = "The data folder's disk failed in the middle of a write."
 
 
@@ -36,22 +53,32 @@ class Owner:
 
     def __init__(self, settings: StoreSettings, clock_ms: Callable[[], int] = unix_ms) -> None:
         self._settings = settings
+        self._clock_ms = clock_ms
         self._loop = asyncio.get_running_loop()
         self._lock = FolderLock(settings.folder)
         self._lock.take()
         with self._lock.kept():
             scribe, chores = engine_of(settings.folder, settings.database).open_writer(settings.retention, clock_ms)
+            scribe.sweep(None)
+            self._epoch = begin_epoch(scribe.sql, clock_ms())
+            self.standing = Standing(scribe.sql, period_of(clock_ms()))
         self._shelf = Shelf(kept_readings(scribe.sql))
-        hooks = Hooks(self._committed, self._changed_elsewhere, self._died, self._troubled)
+        hooks = Hooks(self._committed, self._changed_elsewhere, self._died, self._swept, self._troubled)
         self._writer = Writer(scribe, chores, settings, hooks)
+        self._writer.epoch = self._epoch
+        self._openings = Openings(self._write_opening)
         self._office = Office(self)
-        self.counters = Counters(lambda: clock_ms() / 1000, self._office)
+        self.counters = Counters(lambda: clock_ms() / 1000, self._office, self.standing)
+        self.standing.give = self._give_included
+        self._dead: dict[int, int] = {}
+        """Epoch → number of a worker that is gone, until its open calls are ended."""
         self._changes: Listeners[Change] = Listeners([])
         self._pulse: Listeners[PulseDelta] = Listeners(self._shelf.everything())
         self._on_fatal: Callable[[BaseException], None] | None = None
         self._broken: Problem | None = None
         self._ringing = False
         self._saving = self._loop.call_later(SAVE_SECONDS, self._save_readings)
+        self._turning = self._loop.call_later(self._until_the_month_turns(), self._turn_month)
         self._writer.start()
 
     async def listen(self) -> None:
@@ -82,11 +109,30 @@ class Owner:
     def unwritten(self) -> int:
         return self._writer.unwritten
 
+    def hold(self, waybill: Waybill) -> None:
+        streams = waybill.request is not None and waybill.request.stream
+        self._openings.hold(waybill, at_once=streams and self._writer.idle)
+
+    def held(self, waybill: Waybill) -> asyncio.Future[None]:
+        if self._broken is None:
+            return self._openings.held(waybill)
+        future: asyncio.Future[None] = self._loop.create_future()
+        future.set_exception(self._broken)
+        return future
+
+    def progress(self, marks: list[Mark]) -> None:
+        self._writer.marks.extend(marks)
+        self._ring_soon()
+
     def file(self, waybill: Waybill) -> asyncio.Future[None]:
         future: asyncio.Future[None] = self._loop.create_future()
         if self._broken is not None:
             future.set_exception(self._broken)
             return future
+        if waybill.hold is not None:
+            opening = self._openings.ended(waybill.id)
+            if opening is not None and opening.sent:
+                self._writer.opens.pop(waybill.id, None)
         self._writer.bills.append((waybill, future))
         self._ring_soon()
         return future
@@ -94,6 +140,9 @@ class Owner:
     def file_stranger(self, waybill: Waybill) -> None:
         self._writer.strangers.append(waybill)
         self._ring_soon()
+
+    def free(self, counter: Counter) -> int | None:
+        return self.counters.free(counter)
 
     def try_take(self, counter: Counter, amount: int) -> Verdict | None:
         return self.counters.try_take(counter, amount)
@@ -131,10 +180,15 @@ class Owner:
         """Write what is queued and let the folder go."""
         self._save_readings()
         self._saving.cancel()
+        self._turning.cancel()
         self._office.close()
         await asyncio.to_thread(self._writer.stop)
         self._broken = self._broken or ledger_unavailable("The data folder is closed.")
         self._lock.release()
+
+    def _write_opening(self, opening: Opening) -> None:
+        self._writer.opens[opening.bill.id] = opening
+        self._ring_soon()
 
     def _ring_soon(self) -> None:
         """Wake the writer once for all that this turn of the loop brings: waking a thread costs as a row does."""
@@ -148,10 +202,32 @@ class Owner:
 
     # What the office needs.
 
-    def take_rows(self, rows: list[Row], strangers: list[Row], line: Line) -> None:
+    def take_rows(self, bills: Bills, line: Line) -> None:
         """A worker's waybills."""
-        self._writer.sheets.append(Sheet(rows, strangers, line))
+        prices = [Price(*values) for values in bills.prices]
+        self._writer.sheets.append(Sheet(bills.rows, bills.strangers, line, line.epoch, prices))
         self._writer.ring()
+
+    def began(self, line: Line) -> None:
+        """A worker has come."""
+        self._epoch += 1
+        line.epoch = self._epoch
+        done = self._loop.create_future()
+        done.add_done_callback(asyncio.Future.exception)  # whoever needs it will hear of the same trouble
+        self._writer.orders.append(Order("epoch.begin", {"id": line.epoch}, done))
+        self._writer.ring()
+
+    def gone(self, line: Line) -> None:
+        """A worker has gone: what it held is free when its open calls are ended."""
+        self.counters.gone(line.number)
+        self._dead[line.epoch] = line.number
+        self._writer.sweeps.append(line.epoch)
+        self._writer.ring()
+
+    @property
+    def taken_numbers(self) -> set[int]:
+        """Numbers of workers that are gone, but not all that they held."""
+        return set(self._dead.values())
 
     def felt(self, deltas: list[PulseDelta], line: Line) -> None:
         """A worker's readings."""
@@ -177,16 +253,75 @@ class Owner:
     def _died(self, error: BaseException) -> None:
         self._loop.call_soon_threadsafe(self._give_up, error)
 
+    def _swept(self, epoch: int, swept: Swept) -> None:
+        self._loop.call_soon_threadsafe(self._free, epoch, swept)
+
+    def _free(self, epoch: int, swept: Swept) -> None:
+        """First the charges count, then what was held does not any more."""
+        for key, amount in swept.moved:
+            self.counters.moved(key, amount)
+        self.counters.swept(self._dead.pop(epoch))
+
     def _resolve(self, batch: Batch) -> None:
         problem, problems = batch.problem, batch.problems
+        for opening in batch.opens:
+            opening.resolve(problem or problems.get(opening.bill.id))
         _settle_bills(batch)
         for sheet in batch.sheets:
             if sheet.rows:
+                if problem is None:
+                    self._count_spent(sheet, problems)
                 sheet.done.written(sheet.rows, problem, problems)
+        if problem is None:
+            self._follow(batch)
         if batch.changes:
             self._tell(batch.changes)
         for place, order in enumerate(batch.orders):
             settle(order.done, problem or batch.results[place])
+
+    def _count_spent(self, sheet: Sheet, problems: dict[int, Problem]) -> None:
+        """What the worker held for these calls is used now."""
+        worker, spent = sheet.done.number, self.counters.spent
+        for row in sheet.rows:
+            charge = row[CHARGE]
+            if charge and row[STATE] == SETTLED and row[0] not in problems:
+                spent(worker, credits_key(row[ACCOUNT]), charge)
+                for subject in row[SUBJECTS]:
+                    spent(worker, spending_key(subject, row[PERIOD]), charge)
+
+    def _follow(self, batch: Batch) -> None:
+        """What commands did to accounts counts now."""
+        for account, amount in batch.moved:
+            self.counters.moved(credits_key(account), amount)
+        for order, result in zip(batch.orders, batch.results, strict=True):
+            if order.name == INCLUDED and not isinstance(result, Problem):
+                account = order.args["account"]
+                self.counters.moved(credits_key(account), -self.standing.written(account, order.args["period"]))
+        for account, floor in batch.allowed:
+            self.counters.allowed(credits_key(account), -floor)
+
+    def _give_included(self, account: str, period: int, amount: int) -> None:
+        """Its first call this month has them already; what must not fail is tried until it is done."""
+        done: asyncio.Future[Any] = self._loop.create_future()
+        done.add_done_callback(lambda done: self._give_again(done, account, period, amount))
+        self._writer.orders.append(Order(INCLUDED, {"account": account, "period": period, "amount": amount}, done))
+        self._ring_soon()
+
+    def _give_again(self, done: asyncio.Future[Any], account: str, period: int, amount: int) -> None:
+        if done.cancelled() or done.exception() is None or self._broken is not None:
+            return
+        self._loop.call_later(AGAIN_SECONDS, self._give_included, account, period, amount)
+
+    def _until_the_month_turns(self) -> float:
+        now = self._clock_ms()
+        return min(max(0.05, (period_range(period_of(now))[1] - now) / 1000), MONTH_LOOKED_AT_SECONDS)
+
+    def _turn_month(self) -> None:
+        period = period_of(self._clock_ms())
+        if period != self.standing.period:
+            self.standing.turn_month(period)
+            self.counters.turn_month(period)
+        self._turning = self._loop.call_later(self._until_the_month_turns(), self._turn_month)
 
     def _tell(self, changes: list[Change]) -> None:
         self._changes.tell(changes)

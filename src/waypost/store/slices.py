@@ -73,6 +73,11 @@ class Slices:
             self._renew(counter, amount)
         return Verdict(True, held.elsewhere + held.left, reset_seconds(counter, now))
 
+    def free(self, counter: Counter) -> int | None:
+        """What is held here and was free elsewhere when the owner last spoke; None where it never did."""
+        held = self._slices.get(counter.key)
+        return None if held is None or held.window != window_of(counter, self._clock()) else held.left + held.elsewhere
+
     def surrender(self, counter: Counter) -> None:
         """Before asking: give back what is held, for it was not enough."""
         held = self._slices.get(counter.key)

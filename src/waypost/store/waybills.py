@@ -10,10 +10,10 @@ from typing import Any, Final
 import msgspec
 
 from waypost.domain.requests import COUNT_BITS, WRITER_BITS, request_id
-from waypost.store.rows import DELIVERY_UNKNOWN, ESTIMATED, EXPLORED, OUTCOMES, SERVED, STREAM
+from waypost.store.rows import DELIVERY_UNKNOWN, ESTIMATED, EXPLORED, OPEN, OUTCOMES, SERVED, STREAM
 
 OUTCOME_WORDS: Final = {number: str(outcome) for outcome, number in OUTCOMES.items()}
-TRAIL_FIELDS: Final = ("asked", "plan", "attempts", "why", "fix", "request_body", "reply_body")
+TRAIL_FIELDS: Final = ("asked", "plan", "attempts", "why", "fix", "request_body", "reply_body", "subjects")
 """In the order in which `rows` packs them; new ones are added at the end, here and in the other lists."""
 ATTEMPT_FIELDS: Final = (
     "provider",
@@ -57,7 +57,7 @@ def waybill_json(row: Mapping[str, Any]) -> dict[str, Any]:
         "asked": trail["asked"] or row["model"],
         "policy": row["policy"],
         "stream": bool(flags & STREAM),
-        "outcome": OUTCOME_WORDS[row["outcome"]],
+        "outcome": "open" if row["state"] == OPEN else OUTCOME_WORDS[row["outcome"]],
         "status": row["status"],
         "code": row["code"],
         "why": trail["why"],
@@ -119,7 +119,7 @@ def _plan_json(plan: Any, *, explored: bool) -> dict[str, Any] | None:
 
 
 def _usage_json(row: Mapping[str, Any]) -> dict[str, Any] | None:
-    if row["input"] is None:
+    if row["input"] is None or row["state"] == OPEN:
         return None
     return {
         "input": row["input"],

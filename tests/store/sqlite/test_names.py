@@ -36,7 +36,7 @@ def test_rows_become_their_values_one_after_the_other(names):
         numbered = values[place * width : (place + 1) * width]
         kept = [column for column in range(width) if COLUMNS[column] not in NAMED]
         assert [numbered[column] for column in kept] == [one[column] for column in kept]
-        assert [numbered[column] is None for column in range(width)] == [value is None for value in one]
+        assert [numbered[column] is None for column in range(width)] == [value is None for value in one[:width]]
 
 
 def test_words_of_a_transaction_that_was_undone_are_not_known(connection, names):

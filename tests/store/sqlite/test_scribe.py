@@ -149,7 +149,7 @@ def test_a_row_is_narrow(scribe, connection, bills):
     trails = connection.execute("SELECT sum(length(trail)) FROM calls").get
     width = (payload - trails) / 500
     assert width < 120, f"{width:.0f} bytes; the design allows 400"
-    assert len(COLUMNS) == 23
+    assert len(COLUMNS) == 30
 
 
 def test_a_full_disk_undoes_the_batch_and_the_same_batch_is_written_later(scribe, connection, bills):

@@ -21,18 +21,18 @@ class Desk:
     def __init__(self, folder, **settings) -> None:
         self.lock = FolderLock(folder)
         self.lock.take()
-        self.batches, self.news, self.fatal, self.troubles = [], [], [], []
+        self.batches, self.news, self.fatal, self.swept, self.troubles = [], [], [], [], []
         self.something = threading.Condition()
-        hooks = Hooks(self.note(self.batches), self.note(self.news), self.note(self.fatal), self.note(self.troubles))
+        hooks = Hooks(*map(self.note, (self.batches, self.news, self.fatal, self.swept, self.troubles)))
         settings = {"retry_seconds_max": 0.3, "poll_seconds": 0.05} | settings
         writing = SqliteEngine(folder).open_writer(Retention(), lambda: START_MS)
         self.connection = writing.scribe.connection
         self.writer = Writer(*writing, StoreSettings(folder, **settings), hooks)
 
     def note(self, where):
-        def said(what) -> None:
+        def said(*what) -> None:
             with self.something:
-                where.append(what)
+                where.append(what[-1])
                 self.something.notify_all()
 
         return said

@@ -12,6 +12,7 @@ from typing import Any, Final, NamedTuple
 
 from waypost.domain.requests import first_number_at
 from waypost.store.books import Retention
+from waypost.store.moving import CARRY_OF
 from waypost.store.postgres.arrays import array
 from waypost.store.postgres.names import Word
 from waypost.store.postgres.scribe import Scribe
@@ -26,12 +27,12 @@ DAY_MS: Final = 86_400_000
 CHANGES_KEPT: Final = 10_000
 LISTED: Final = ("model", "policy", "provider", "code", "session")
 """Named columns with an index of their own: whether a word is still used is quickly known."""
-TOO_OLD: Final = f"""
-  DELETE FROM calls WHERE id IN (SELECT id FROM calls WHERE id < %s ORDER BY id LIMIT %s) RETURNING {", ".join(LISTED)}
-"""  # noqa: S608 (constants)
-TOO_MANY: Final = f"""
-  DELETE FROM calls WHERE id IN (SELECT id FROM calls ORDER BY id LIMIT %s) RETURNING {", ".join(LISTED)}
-"""  # noqa: S608 (constants)
+TOO_OLD: Final = "SELECT id FROM calls WHERE id < %s AND state IS DISTINCT FROM 0 ORDER BY id LIMIT %s"
+TOO_MANY: Final = "SELECT id FROM calls WHERE state IS DISTINCT FROM 0 ORDER BY id LIMIT %s"
+DELETE: Final = f"DELETE FROM calls WHERE id = ANY(%s::bigint[]) RETURNING {', '.join(LISTED)}"  # noqa: S608 (constants)
+CARRY: Final = CARRY_OF.format(
+    now="%s::bigint", ids="(SELECT unnest(%s::bigint[]))", again="(SELECT unnest(%s::bigint[]))"
+)
 UNUSED: Final = " AND ".join(f"NOT EXISTS (SELECT 1 FROM calls WHERE {name} = names.id)" for name in LISTED)  # noqa: S608 (constants)
 FORGET: Final = f"DELETE FROM names WHERE id = ANY(%s::bigint[]) AND {UNUSED} RETURNING kind, text"  # noqa: S608 (constants)
 USES: Final = """
@@ -115,7 +116,10 @@ class Chores:
     def _calls(self) -> int:
         """How many there are. Counted once: a table of millions takes a second."""
         if self._counted is None:
-            self._counted = int(self._scribe.sql.value("SELECT count(*) FROM calls")) - self._scribe.written
+            self._counted = (
+                int(self._scribe.sql.value("SELECT count(*) FROM calls WHERE state IS DISTINCT FROM 0"))
+                - self._scribe.written
+            )
         return self._counted + self._scribe.written
 
     def _delete_oldest(self, before: int, surplus: int) -> tuple[int, list[Word]]:
@@ -124,10 +128,14 @@ class Chores:
         with translated():
             self._scribe.begin()
             execute = self._scribe.session.connection.execute
-            rows: list[Any] = execute(TOO_OLD, (before, DELETE_ROWS)).fetchall()
-            if not rows and surplus > 0:
-                rows = execute(TOO_MANY, (min(surplus, DELETE_ROWS),)).fetchall()
-            if rows:
+            due: list[Any] = execute(TOO_OLD, (before, DELETE_ROWS)).fetchall()
+            if not due and surplus > 0:
+                due = execute(TOO_MANY, (min(surplus, DELETE_ROWS),)).fetchall()
+            rows: list[Any] = []
+            if due:
+                ids = array("bigint", [number for (number,) in due])
+                execute(CARRY, (self._clock_ms(), ids, ids))
+                rows = execute(DELETE, (ids,)).fetchall()
                 numbers = {number for row in rows for number in row if number is not None}
                 words = [(kind, text) for kind, text in execute(FORGET, (array("bigint", numbers),)).fetchall()]
             self._scribe.commit()

@@ -49,7 +49,7 @@ class PostgresReading:
         return newest(self.sql, filters, limit)
 
     def calls(self) -> int:
-        return int(self.sql.value("SELECT count(*) FROM calls"))
+        return int(self.sql.value("SELECT count(*) FROM calls WHERE state IS DISTINCT FROM 0"))
 
     def close(self) -> None:
         self._connection.close()

@@ -7,20 +7,23 @@ from typing import Any, Final
 
 import psycopg
 
-from waypost.store.batch import Batch
+from waypost.store.batch import Batch, EndedAlreadyError
 from waypost.store.books import STRANGERS_MAX, Change
 from waypost.store.commands import outcome_of
 from waypost.store.desk import Desk
 from waypost.store.identities import changes_since, last_seq
+from waypost.store.netting import netted
 from waypost.store.postgres.arrays import ManyRows
+from waypost.store.postgres.money import Money
 from waypost.store.postgres.names import Names
 from waypost.store.postgres.opening import Database, lock_holder, take_lock
 from waypost.store.postgres.sql import REFUSED, PostgresSql, Session, said, translated
-from waypost.store.rows import COLUMNS, Row, RowMaker
+from waypost.store.rows import COLUMNS, OPEN, STATE, UPSERT, Row, RowMaker
 from waypost.store.sql import EngineTrouble, OutcomeUnknown, Sql, TryAgain
+from waypost.store.sweeping import Swept, sweep, void
 
 TYPES: Final = ["bytea" if name == "trail" else "bigint" for name in COLUMNS]
-CALLS: Final = ManyRows("calls", COLUMNS, TYPES)
+CALLS: Final = ManyRows("calls", COLUMNS, TYPES, UPSERT)
 STRANGERS: Final = ManyRows(
     "strangers",
     ("slot", "id", "status", "code", "trail"),
@@ -44,6 +47,7 @@ class Scribe:
         self.session = Session(database.open_writer())
         self.sql: Sql = PostgresSql(self.session)
         self.names = Names(self.session)
+        self.money = Money(self.session, self.names)
         self.used: dict[int, int] = {}
         """Token → the last request that showed it."""
         self.written = 0
@@ -54,19 +58,32 @@ class Scribe:
         self._seq = last_seq(self.sql)
 
     def prepare(self, batch: Batch) -> None:
-        batch.prepare(self._maker.row)
+        batch.prepare(self._maker.row, self._maker.open_row)
+        self.money.note_prices([*self._maker.take_prices(), *batch.prices])
+        batch.net = netted(batch.rows)
 
     def write(self, batch: Batch) -> None:
         with translated():
             self.begin()
             rows = self._write_calls(batch) if batch.rows else []
-            if batch.strangers:
-                self._write_strangers(batch.strangers)
-            if batch.orders:
-                desk = Desk(self.sql, self._clock_ms())
-                batch.results = [outcome_of(desk, order.name, order.args) for order in batch.orders]
+            self._write_rest(batch)
             self.commit()
         self._after_commit(batch, rows)
+
+    def sweep(self, epoch: int | None) -> Swept:
+        with translated():
+            self.begin()
+            swept = sweep(self.sql, epoch, self._clock_ms())
+            self.commit()
+        self.written += len(swept.ids)
+        return swept
+
+    def void(self, numbers: list[int]) -> None:
+        with translated():
+            self.begin()
+            ended = void(self.sql, numbers)
+            self.commit()
+        self.written += len(ended)
 
     def try_disk(self) -> None:
         with translated():
@@ -139,13 +156,18 @@ class Scribe:
         return changes
 
     def _write_calls(self, batch: Batch) -> list[Row]:
+        """With what they come to. Gives those that were written."""
+        rows, net = batch.rows, batch.net
         try:
-            self._insert(batch.rows)
+            self._insert(rows)
         except BAD_ROW:
             self.roll_back()
             self.begin()
-            return [row for row in batch.rows if self._write_one(batch, row)]
-        return batch.rows
+            rows = [row for row in rows if self._write_one(batch, row)]
+            net = netted(rows)
+        if net is not None:
+            self.money.write(net)
+        return rows
 
     def _write_one(self, batch: Batch, row: Row) -> bool:
         try:
@@ -159,7 +181,20 @@ class Scribe:
 
     def _insert(self, rows: list[Row]) -> None:
         values = CALLS.values(self.names.numbered(rows))
-        self.session.connection.execute(CALLS.statement, values, prepare=True)
+        done = self.session.connection.execute(CALLS.statement, values, prepare=True)
+        if done.rowcount != len(rows):
+            raise EndedAlreadyError("it was written before")
+
+    def _write_rest(self, batch: Batch) -> None:
+        self.money.write_prices()
+        if batch.marks:
+            self.money.mark(batch.marks)
+        if batch.strangers:
+            self._write_strangers(batch.strangers)
+        if batch.orders:
+            desk = Desk(self.sql, self._clock_ms())
+            batch.results = [outcome_of(desk, order.name, order.args) for order in batch.orders]
+            batch.moved, batch.allowed = desk.moves, desk.floors
 
     def _write_strangers(self, rows: list[Row]) -> None:
         first = self._strangers
@@ -169,7 +204,8 @@ class Scribe:
 
     def _after_commit(self, batch: Batch, rows: list[Row]) -> None:
         self._strangers = (self._strangers + len(batch.strangers)) % STRANGERS_MAX
-        self.written += len(rows)
+        self.money.keep_prices()
+        self.written += sum(row[STATE] != OPEN for row in rows)
         used = self.used
         for row in rows:
             used[row[TOKEN_PLACE]] = row[0]

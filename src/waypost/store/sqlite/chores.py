@@ -13,7 +13,7 @@ import msgspec
 from waypost.domain.requests import first_number_at
 from waypost.store.books import Retention
 from waypost.store.sqlite.log_file import lengthen
-from waypost.store.sqlite.retention import delete_old_notes, delete_oldest
+from waypost.store.sqlite.retention import Due, delete_old_notes, delete_oldest
 from waypost.store.sqlite.scribe import Scribe
 from waypost.store.uses import due_uses
 
@@ -122,7 +122,7 @@ class Chores:
         segments, (age, rows_max) = self._scribe.segments, self._retained
         before = 0 if age is None else first_number_at(max(0, self._clock_ms() - age * DAY_MS))
         surplus = 0 if rows_max is None else segments.calls - rows_max
-        gone, names = delete_oldest(self._connection, before, surplus, DELETE_ROWS)
+        gone, names = delete_oldest(self._connection, Due(before, surplus, DELETE_ROWS), self._clock_ms())
         if gone:
             segments.reload()
             self._scribe.names.forget(names)

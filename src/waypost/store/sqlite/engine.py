@@ -21,7 +21,7 @@ from waypost.store.sqlite.sql import SqliteSql
 # Counting every row of a large table would read all of it; segments know how many they hold.
 CALLS = (
     "SELECT (SELECT coalesce(sum(calls), 0) FROM segments)"
-    " + (SELECT count(*) FROM calls WHERE id > (SELECT coalesce(max(last), 0) FROM segments))"
+    " + (SELECT count(*) FROM calls WHERE id > (SELECT coalesce(max(last), 0) FROM segments) AND state IS NOT 0)"
 )
 
 

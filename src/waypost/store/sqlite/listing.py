@@ -25,10 +25,13 @@ TESTS: Final = " ".join(
     f"AND (:{name} IS NULL OR {name} IN (SELECT value FROM json_each(:{name})))"  # noqa: S608 (constants)
     for name in FIELDS
 )
-FITTING: Final = f"id >= :low AND id < :high {TESTS} ORDER BY id DESC LIMIT :limit"
+ENDED: Final = "AND state IS NOT 0"
+"""A call that runs is not listed yet."""
+FITTING: Final = f"id >= :low AND id < :high {ENDED} {TESTS} ORDER BY id DESC LIMIT :limit"
 TAIL: Final = "SELECT id FROM calls WHERE id > (SELECT coalesce(max(last), 0) FROM segments) AND " + FITTING  # noqa: S608 (constants)
 LATE: Final = "SELECT id FROM late JOIN calls USING (id) WHERE " + FITTING  # noqa: S608 (constants)
-EVERY: Final = "SELECT id FROM calls WHERE id >= :low AND id < :high ORDER BY id DESC LIMIT :limit"
+EVERY: Final = f"SELECT id FROM calls WHERE id >= :low AND id < :high {ENDED} ORDER BY id DESC LIMIT :limit"  # noqa: S608 (constants)
+OLDEST: Final = f"SELECT id FROM calls WHERE TRUE {ENDED} ORDER BY id LIMIT 1"  # noqa: S608 (constants)
 NAME_IDS: Final = "SELECT id FROM names WHERE kind = ? AND text = ?"
 USER_IDS: Final = "SELECT id FROM users WHERE name = ?"
 IDS_OF_TOKEN: Final = "SELECT id FROM tokens WHERE name = ?"  # noqa: S105 (SQL, no password)
@@ -89,7 +92,7 @@ def newest(connection: apsw.Connection, what: Wanted, limit: int) -> list[int]:
 def _from_segments(connection: apsw.Connection, what: Wanted, limit: int) -> list[int]:
     found: list[int] = []
     # Retention takes calls away from the old end before their segment goes.
-    oldest = connection.execute("SELECT min(id) FROM calls").get or 0
+    oldest = connection.execute(OLDEST).get or 0
     low = max(what.low, oldest)
     for number, bits in _hits(connection, what):
         ids = array("q", connection.execute("SELECT ids FROM segment_contents WHERE number = ?", (number,)).get)

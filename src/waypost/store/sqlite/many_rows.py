@@ -11,15 +11,13 @@ import apsw
 SIZES: Final = (64, 32, 16, 8, 4, 2, 1)
 
 
-class ManyRows:
-    """An INSERT prepared for a few numbers of rows. `table`, `columns` and `conflict` are constants of ours."""
+class Sized:
+    """A statement prepared for a few numbers of rows, which stand where `{rows}` stands in it. A constant of ours."""
 
-    def __init__(self, verb: str, table: str, columns: Sequence[str], conflict: str = "") -> None:
-        row = f"({','.join('?' * len(columns))})"
-        self._width = len(columns)
-        head = f"{verb} INTO {table} ({', '.join(columns)}) VALUES "
-        tail = f" ON CONFLICT {conflict}" if conflict else ""
-        self._statements = [(size, head + ",".join([row] * size) + tail) for size in SIZES]
+    def __init__(self, statement: str, width: int) -> None:
+        row = f"({','.join('?' * width)})"
+        self._width = width
+        self._statements = [(size, statement.format(rows=",".join([row] * size))) for size in SIZES]
 
     def write(self, connection: apsw.Connection, rows: Iterable[Sequence[Any]]) -> None:
         """Write all rows, in as few statements as possible."""
@@ -32,3 +30,11 @@ class ManyRows:
             while end - start >= size * width:
                 connection.execute(statement, values[start : start + size * width])
                 start += size * width
+
+
+class ManyRows(Sized):
+    """An INSERT of that kind. `table`, `columns` and `conflict` are constants of ours."""
+
+    def __init__(self, verb: str, table: str, columns: Sequence[str], conflict: str = "") -> None:
+        head = f"{verb} INTO {table} ({', '.join(columns)}) VALUES {{rows}}"
+        super().__init__(f"{head} ON CONFLICT {conflict}" if conflict else head, len(columns))

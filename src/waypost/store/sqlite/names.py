@@ -7,11 +7,20 @@ from typing import Any, Final
 
 import apsw
 
-from waypost.store.rows import FIRST_NAMED, NAMED, Row
+from waypost.store.rows import AFTER_NAMED, FIRST_NAMED, NAMED, WIDTH, Row
 
 NAMES_KEPT_MAX: Final = 65_536
 TOGETHER_KEPT_MAX: Final = 8_192
-AFTER_NAMED: Final = FIRST_NAMED + len(NAMED)
+ACCOUNT_KIND: Final = len(NAMED)
+"""The names of accounts, which stand in a table of their own."""
+OF_NAMES: Final = (
+    "SELECT id FROM names WHERE kind = ? AND text = ?",
+    "INSERT INTO names (kind, text) VALUES (?, ?) RETURNING id",
+)
+OF_ACCOUNTS: Final = (
+    "SELECT id FROM accounts WHERE name = ?",
+    "INSERT INTO accounts (name) VALUES (?) RETURNING id",
+)
 
 
 class Names:
@@ -19,7 +28,7 @@ class Names:
 
     def __init__(self, connection: apsw.Connection) -> None:
         self._connection = connection
-        self._known: tuple[dict[str, int], ...] = tuple({} for _ in NAMED)
+        self._known: tuple[dict[str, int], ...] = tuple({} for _ in (*NAMED, "accounts"))
         self._together: dict[tuple[str | None, ...], list[int | None]] = {}
         """Words that stood in one row, for most calls are like one before."""
         self._fresh: list[tuple[int, str]] = []
@@ -35,8 +44,16 @@ class Names:
             words = tuple(row[FIRST_NAMED:AFTER_NAMED])
             values += row[:FIRST_NAMED]
             values += known.get(words) or self._look_up_all(words)
-            values += row[AFTER_NAMED:]
+            values += row[AFTER_NAMED:WIDTH]
         return values
+
+    def account(self, name: str) -> int:
+        """The number of an account, which is opened where there is none. Inside a transaction too."""
+        return self._known[ACCOUNT_KIND].get(name) or self._look_up(ACCOUNT_KIND, name)
+
+    def word(self, kind: int, word: str) -> int:
+        """The number of a word. Inside a transaction too."""
+        return self._known[kind].get(word) or self._look_up(kind, word)
 
     def forget_fresh(self) -> None:
         """Forget the words of a transaction that was rolled back."""
@@ -56,18 +73,18 @@ class Names:
 
     def _look_up_all(self, words: tuple[str | None, ...]) -> list[int | None]:
         numbers: list[int | None] = []
-        for kind, word in enumerate(words):
-            numbers.append(None if word is None else self._known[kind].get(word) or self._look_up(kind, word))
+        for place, word in enumerate(words):
+            numbers.append(None if word is None else self.word(min(place, ACCOUNT_KIND), word))
         if len(self._together) >= TOGETHER_KEPT_MAX:
             self._together.clear()
         self._together[words] = numbers
         return numbers
 
     def _look_up(self, kind: int, word: str) -> int:
-        found = self._connection.execute("SELECT id FROM names WHERE kind = ? AND text = ?", (kind, word)).get
+        select, insert, values = (*OF_ACCOUNTS, (word,)) if kind == ACCOUNT_KIND else (*OF_NAMES, (kind, word))
+        found = self._connection.execute(select, values).get
         if found is None:
-            insert = "INSERT INTO names (kind, text) VALUES (?, ?) RETURNING id"
-            found = self._connection.execute(insert, (kind, word)).get
+            found = self._connection.execute(insert, values).get
             self._fresh.append((kind, word))
         known = self._known[kind]
         if len(known) >= NAMES_KEPT_MAX:

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from array import array
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import apsw
 
+from waypost.store.moving import CARRY_OF
 from waypost.store.rows import NAMED
 from waypost.store.sqlite.postings import FIELDS, field_of
 
 CHANGES_KEPT: Final = 10_000
 ID_MAX: Final = (1 << 63) - 1
 NAMED_FIELDS: Final = tuple(name for name in FIELDS if name in NAMED)
-TOO_OLD: Final = "DELETE FROM calls WHERE id IN (SELECT id FROM calls WHERE id < ? ORDER BY id LIMIT ?)"
-TOO_MANY: Final = "DELETE FROM calls WHERE id IN (SELECT id FROM calls ORDER BY id LIMIT ?)"
+TOO_OLD: Final = "SELECT id FROM calls WHERE id < ? AND state IS NOT 0 ORDER BY id LIMIT ?"
+TOO_MANY: Final = "SELECT id FROM calls WHERE state IS NOT 0 ORDER BY id LIMIT ?"
+OLDEST: Final = "SELECT id FROM calls WHERE state IS NOT 0 ORDER BY id LIMIT 1"
+CARRY: Final = CARRY_OF.format(now="?1", ids="(SELECT value FROM carray(?2))", again="(SELECT value FROM carray(?2))")
 UNUSED: Final = """
   SELECT value >> 4 FROM carray(?) AS keys WHERE NOT EXISTS (SELECT 1 FROM postings WHERE key = keys.value)
 """
@@ -31,20 +34,24 @@ Name = tuple[int, str]
 """Kind and word."""
 
 
-def delete_oldest(connection: apsw.Connection, before: int, surplus: int, rows_max: int) -> tuple[int, list[Name]]:
-    """Delete calls with ids under `before`, else the `surplus` oldest; at most `rows_max`, in one transaction.
+class Due(NamedTuple):
+    """Which calls are to go: those with ids under `before`, else the `surplus` oldest; at most `rows_max` at a time."""
+
+    before: int
+    surplus: int
+    rows_max: int
+
+
+def delete_oldest(connection: apsw.Connection, due: Due, now_ms: int) -> tuple[int, list[Name]]:
+    """Delete calls that have ended, and carry what they were charged forward, in one transaction.
 
     Gives how many went, and the names that went with them.
     """
     names: list[Name] = []
     with connection:
-        connection.execute(TOO_OLD, (before, rows_max))
-        gone = connection.changes()
-        if not gone and surplus > 0:
-            connection.execute(TOO_MANY, (min(surplus, rows_max),))
-            gone = connection.changes()
+        gone = _delete(connection, _due(connection, due), now_ms)
         if gone:
-            oldest = connection.execute("SELECT min(id) FROM calls").get or ID_MAX
+            oldest = connection.execute(OLDEST).get or ID_MAX
             connection.execute("DELETE FROM late WHERE id < ?", (oldest,))
             emptied: Any = connection.execute("SELECT number FROM segments WHERE last < ?", (oldest,)).fetchall()
             for (number,) in emptied:
@@ -60,10 +67,25 @@ def delete_old_notes(connection: apsw.Connection, before: int) -> None:
         connection.execute("DELETE FROM changes WHERE seq <= (SELECT max(seq) FROM changes) - ?", (CHANGES_KEPT,))
 
 
+def _due(connection: apsw.Connection, due: Due) -> array[int]:
+    old: Any = connection.execute(TOO_OLD, (due.before, due.rows_max)).fetchall()
+    if not old and due.surplus > 0:
+        old = connection.execute(TOO_MANY, (min(due.surplus, due.rows_max),)).fetchall()
+    return array("q", [number for (number,) in old])
+
+
+def _delete(connection: apsw.Connection, ids: array[int], now_ms: int) -> int:
+    if not ids:
+        return 0
+    connection.execute(CARRY, (now_ms, apsw.carray(ids)))
+    connection.execute("DELETE FROM calls WHERE id IN (SELECT value FROM carray(?))", (apsw.carray(ids),))
+    return connection.changes()
+
+
 def _count_first(connection: apsw.Connection, oldest: int) -> None:
     """Some calls of the oldest segment are gone."""
     connection.execute(
-        "UPDATE segments SET calls = (SELECT count(*) FROM calls WHERE id > after AND id <= last)"
+        "UPDATE segments SET calls = (SELECT count(*) FROM calls WHERE id > after AND id <= last AND state IS NOT 0)"
         " WHERE after < ?1 AND last >= ?1",
         (oldest,),
     )

@@ -7,19 +7,22 @@ from typing import Any, Final
 
 import apsw
 
-from waypost.store.batch import Batch
+from waypost.store.batch import Batch, EndedAlreadyError
 from waypost.store.books import STRANGERS_MAX, Change
 from waypost.store.commands import outcome_of
 from waypost.store.desk import Desk
 from waypost.store.identities import changes_since, last_seq
-from waypost.store.rows import COLUMNS, Row, RowMaker
+from waypost.store.netting import Net, netted
+from waypost.store.rows import COLUMNS, OPEN, STATE, UPSERT, WIDTH, Row, RowMaker
 from waypost.store.sql import OutcomeUnknown, Sql
 from waypost.store.sqlite.many_rows import ManyRows
+from waypost.store.sqlite.money import Money
 from waypost.store.sqlite.names import Names
 from waypost.store.sqlite.segments import Segments
 from waypost.store.sqlite.sql import SqliteSql, translated
+from waypost.store.sweeping import Swept, sweep, void
 
-CALLS: Final = ManyRows("INSERT", "calls", COLUMNS)
+CALLS: Final = ManyRows("INSERT", "calls", COLUMNS, UPSERT)
 STRANGERS: Final = ManyRows("REPLACE", "strangers", ("slot", "id", "status", "code", "trail"))
 NEXT_SLOT: Final = "SELECT slot + 1 FROM strangers ORDER BY id DESC LIMIT 1"
 TOKEN_PLACE: Final = COLUMNS.index("token_id")
@@ -39,6 +42,7 @@ class Scribe:
         self.sql: Sql = SqliteSql(connection)
         self.names = Names(connection)
         self.segments = Segments(connection)
+        self.money = Money(connection, self.names)
         self.used: dict[int, int] = {}
         """Token → the last request that showed it."""
         self._clock_ms = clock_ms
@@ -48,20 +52,30 @@ class Scribe:
         self._data_version = 0
 
     def prepare(self, batch: Batch) -> None:
-        batch.prepare(self._maker.row)
+        batch.prepare(self._maker.row, self._maker.open_row)
+        self.money.note_prices([*self._maker.take_prices(), *batch.prices])
+        batch.net = netted(batch.rows)
 
     def write(self, batch: Batch) -> None:
         """The transaction. Raises EngineTrouble."""
         with translated():
             self.connection.execute("BEGIN IMMEDIATE")
             values = self._write_calls(batch) if batch.rows else []
-            if batch.strangers:
-                self._write_strangers(batch.strangers)
-            if batch.orders:
-                desk = Desk(self.sql, self._clock_ms())
-                batch.results = [outcome_of(desk, order.name, order.args) for order in batch.orders]
+            self._write_rest(batch)
             self._commit()
         self._after_commit(batch, values)
+
+    def sweep(self, epoch: int | None) -> Swept:
+        with translated():
+            self.connection.execute("BEGIN IMMEDIATE")
+            swept = sweep(self.sql, epoch, self._clock_ms())
+            self._end_late(swept.ids)
+        return swept
+
+    def void(self, numbers: list[int]) -> None:
+        with translated():
+            self.connection.execute("BEGIN IMMEDIATE")
+            self._end_late(void(self.sql, numbers))
 
     def try_disk(self) -> None:
         """Write something and take it away again. Raises as `write` does."""
@@ -102,31 +116,57 @@ class Scribe:
         return changes
 
     def _write_calls(self, batch: Batch) -> list[Any]:
-        """First in the transaction. Gives the values that were written."""
+        """First in the transaction, with what they come to. Gives the values that were written."""
+        net: Net | None = batch.net
         try:
-            values = self.names.numbered(batch.rows)
-            CALLS.write_values(self.connection, values)
+            values = self._write_values(batch.rows)
         except BAD_ROW:
-            values = self._write_each(batch)
-        ids = values[:: len(COLUMNS)]
+            values, net = self._write_each(batch)
+        if net is not None:
+            self.money.write(net)
+        ids = ended_of(values)
         if ids and min(ids) <= self.segments.indexed_to:
             self.segments.note_late(ids)
         return values
 
-    def _write_each(self, batch: Batch) -> list[Any]:
+    def _write_values(self, rows: list[Row]) -> list[Any]:
+        values = self.names.numbered(rows)
+        before = self.connection.total_changes()
+        CALLS.write_values(self.connection, values)
+        if self.connection.total_changes() - before != len(rows):
+            raise EndedAlreadyError("it was written before")
+        return values
+
+    def _write_each(self, batch: Batch) -> tuple[list[Any], Net | None]:
         """One of them cannot be written: begin anew, and leave out only who must be."""
         self.roll_back()
         self.connection.execute("BEGIN IMMEDIATE")
-        values = []
+        values, written = [], []
         for row in batch.rows:
             try:
-                one = self.names.numbered([row])
-                CALLS.write_values(self.connection, one)
+                values += self._write_values([row])
             except BAD_ROW as error:
                 batch.unwritable(row[0], error)
             else:
-                values += one
-        return values
+                written.append(row)
+        return values, netted(written)
+
+    def _write_rest(self, batch: Batch) -> None:
+        self.money.write_prices()
+        if batch.marks:
+            self.money.mark(batch.marks)
+        if batch.strangers:
+            self._write_strangers(batch.strangers)
+        if batch.orders:
+            desk = Desk(self.sql, self._clock_ms())
+            batch.results = [outcome_of(desk, order.name, order.args) for order in batch.orders]
+            batch.moved, batch.allowed = desk.moves, desk.floors
+
+    def _end_late(self, ids: list[int]) -> None:
+        """These ended without having been written here. Commits."""
+        self.segments.note_late(ids)
+        self._commit()
+        self.segments.reload()
 
     def _write_strangers(self, rows: list[Row]) -> None:
         first = self._strangers
@@ -135,10 +175,18 @@ class Scribe:
 
     def _after_commit(self, batch: Batch, values: list[Any]) -> None:
         self.names.keep_fresh()
+        self.money.keep_prices()
         self._strangers = (self._strangers + len(batch.strangers)) % STRANGERS_MAX
         if values:
-            ids = values[:: len(COLUMNS)]
-            self.segments.count_new(ids)
-            self.used.update(zip(values[TOKEN_PLACE :: len(COLUMNS)], ids, strict=True))
+            ids = ended_of(values)
+            if ids:
+                self.segments.count_new(ids)
+            self.used.update(zip(values[TOKEN_PLACE::WIDTH], values[::WIDTH], strict=True))
         if batch.orders:
             batch.changes = self._changes()
+
+
+def ended_of(values: list[Any]) -> list[int]:
+    """The ids of the calls in these values that have ended."""
+    ids, states = values[::WIDTH], values[STATE::WIDTH]
+    return [number for number, state in zip(ids, states, strict=True) if state != OPEN] if OPEN in states else ids

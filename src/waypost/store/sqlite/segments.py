@@ -1,7 +1,8 @@
 """Keeps the lists by filter up to date, a segment at a time, on the writer thread when it is idle.
 
 Calls come in by the time they ended, their ids are from the time they began. So a segment is built some way behind the
-newest call, and a call that is older than the last segment is noted as late until its segment is made anew.
+newest call, and a call that is older than the last segment is noted as late until its segment is made anew. A call
+that runs is in no segment: it is late when it has ended.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ VALUES: Final = tuple(FIRST_OF_NAME if name == "token_id" else name for name in 
 COLUMNS_OF: Final = (
     f"SELECT {', '.join(f'json_group_array({name})' for name in ('id', *FIELDS))} FROM ("  # noqa: S608 (constants)
     f"SELECT id, {', '.join(f'{value} AS {name}' for name, value in zip(FIELDS, VALUES, strict=True))}"
-    " FROM calls WHERE id > ? AND id <= ? ORDER BY id LIMIT ?)"
+    " FROM calls WHERE id > ? AND id <= ? AND state IS NOT 0 ORDER BY id LIMIT ?)"
 )
 MOST_LATE: Final = """
   SELECT s.number, s.after, s.last, count(*) FROM late JOIN segments s ON late.id > s.after AND late.id <= s.last
@@ -53,7 +54,7 @@ class Segments:
         connection = self._connection
         self._number = _number(connection, "SELECT coalesce(max(number), 0) FROM segments")
         self.indexed_to = _number(connection, "SELECT coalesce(max(last), 0) FROM segments")
-        self.tail = _number(connection, "SELECT count(*) FROM calls WHERE id > ?", self.indexed_to)
+        self.tail = _number(connection, "SELECT count(*) FROM calls WHERE id > ? AND state IS NOT 0", self.indexed_to)
         self.late = _number(connection, "SELECT count(*) FROM late")
         self.indexed = _number(connection, "SELECT coalesce(sum(calls), 0) FROM segments")
 

@@ -17,9 +17,12 @@ from typing import Any, Final, NamedTuple, TypeVar
 
 from waypost.domain.waybill import Waybill
 from waypost.store.batch import Batch, Order, Sheet
-from waypost.store.books import STRANGERS_MAX, Change, Retention, StoreSettings, ledger_unavailable
+from waypost.store.books import STRANGERS_MAX, Change, Mark, Retention, StoreSettings, ledger_unavailable
 from waypost.store.engine import Chores, Scribe
+from waypost.store.openings import Opening
+from waypost.store.rows import OPEN, STATE
 from waypost.store.sql import TryAgain
+from waypost.store.sweeping import Swept
 
 log = logging.getLogger("waypost.store")
 BATCH_MAX: Final = 256
@@ -33,6 +36,7 @@ BUSY_BILLS: Final = 4
 GATHER_SECONDS: Final = 0.0015
 GATHER_ENOUGH: Final = 48
 GATHER_ROUNDS_MAX: Final = 3
+NOT_ENDED: Final = (None, OPEN)
 NAPS_MAX: Final = 20
 """After a busy batch the thread looks again by itself for this many naps, so that nobody has to wake it: being woken
 costs the event loop a system call and, on one core, a switch in the middle of its work."""
@@ -47,6 +51,8 @@ class Hooks(NamedTuple):
     """Somebody else wrote to the folder."""
     fatal: Callable[[BaseException], None]
     """Nothing can be written any more."""
+    swept: Callable[[int, Swept], None]
+    """The open calls of a process that is gone were ended."""
     troubled: Callable[[str | None], None]
     """Nothing can be written at the moment, and why; None when that is over."""
 
@@ -63,6 +69,14 @@ class Writer:
         self.sheets: deque[Sheet] = deque()
         self.orders: deque[Order] = deque()
         self.strangers: deque[Waybill] = deque(maxlen=STRANGERS_MAX)
+        self.opens: dict[int, Opening] = {}
+        """Calls that run and are to be written; one that ends before it is taken from here is written once."""
+        self.marks: deque[Mark] = deque()
+        self.sweeps: deque[int] = deque()
+        """Epochs of processes that are gone, put in after everything that they said."""
+        self.epoch = 0
+        self._unended: set[int] = set()
+        """Calls whose end the disk did not take: nobody charges them, so they must not stay open."""
         self._bell: SimpleQueue[None] = SimpleQueue()
         self._asleep = False
         self._stopping = False
@@ -92,6 +106,11 @@ class Writer:
             self._bell.put(None)
 
     @property
+    def idle(self) -> bool:
+        """Whether what comes now is written at once."""
+        return self._asleep
+
+    @property
     def unwritten(self) -> int:
         """This process's waybills that are queued or on their way to the disk."""
         current = self._current
@@ -114,6 +133,8 @@ class Writer:
         try:
             while self._waiting() or not self._stopping:
                 self._turn()
+            if self._indebted:
+                self._pay_debts()
             self._chores.finish()
             self._scribe.close()
         except Exception as error:
@@ -125,8 +146,12 @@ class Writer:
             self._naps = 0
             self._gather_more()
             self._commit(self._gather())
+            if self._indebted:
+                self._pay_debts()
             if self._chores.pressing:
                 self._chores.step()
+        elif self._indebted:
+            self._pay_debts()
         elif self._last_size >= BUSY_BILLS and self._naps < NAPS_MAX:
             self._naps += 1
             time.sleep(GATHER_SECONDS)
@@ -145,12 +170,17 @@ class Writer:
         return self._sleep(self._settings.poll_seconds)
 
     def _waiting(self) -> bool:
-        return bool(self.bills or self.sheets or self.orders or self.strangers)
+        return bool(self.bills or self.sheets or self.orders or self.strangers or self.opens or self.marks)
+
+    @property
+    def _indebted(self) -> bool:
+        """There are calls to be ended, and the disk takes them."""
+        return bool(self.sweeps or self._unended) and self.trouble is None
 
     def _sleep(self, seconds: float) -> bool:
         """Whether that time passed with nothing to write."""
         self._asleep = True
-        if not self._waiting() and not self._stopping:
+        if not self._waiting() and not self._stopping and not self._indebted:
             with suppress(Empty):
                 self._bell.get(timeout=seconds)
         self._asleep = False
@@ -168,7 +198,10 @@ class Writer:
                 return
 
     def _gather(self) -> Batch:
-        batch = Batch(_some(self.bills), _some(self.sheets), _some(self.orders), _some(self.strangers))
+        bills = _some(self.bills)  # before `opens`: who is in both would be written twice
+        sheets, orders, strangers = _some(self.sheets), _some(self.orders), _some(self.strangers)
+        batch = Batch(bills, sheets, orders, strangers, _taken(self.opens), _some(self.marks))
+        batch.epoch = self.epoch
         self._last_size = len(batch.bills) + sum(len(sheet.rows) for sheet in batch.sheets)
         return batch
 
@@ -187,13 +220,32 @@ class Writer:
                 if self._failing or tried_seconds >= self._settings.retry_seconds_max:
                     self._failing = True
                     batch.problem = ledger_unavailable(str(error))
+                    self._unended.update(row[0] for row in batch.rows if row[STATE] not in NOT_ENDED)
                 if self._failing or tried_seconds >= PATIENCE_SECONDS:
                     self._tell_trouble(str(error))
                 if self._failing:
                     break
                 time.sleep(RETRY_PAUSE_SECONDS)
         self._current = None
+        self._unended.update(batch.problems)
         self._hooks.committed(batch)
+
+    def _pay_debts(self) -> None:
+        """End the calls that nobody else ends."""
+        try:
+            if self._unended:
+                self._scribe.void(list(self._unended))
+                self._unended.clear()
+            while self.sweeps:
+                epoch = self.sweeps[0]
+                if self.sheets:  # looked at after `sweeps`: what that process still said is written first
+                    return
+                swept = self._scribe.sweep(epoch)
+                self.sweeps.popleft()
+                self._hooks.swept(epoch, swept)
+        except TryAgain as error:
+            self._scribe.roll_back()
+            self._tell_trouble(str(error))
 
     def _well(self) -> None:
         self._failing = False
@@ -227,6 +279,15 @@ class Writer:
             return
         if changes:
             self._hooks.changed(changes)
+
+
+def _taken(opens: dict[int, Opening]) -> list[Opening]:
+    """At most a batch full; the event loop may take some out at the same time."""
+    taken: list[Opening] = []
+    with suppress(KeyError):
+        while opens and len(taken) < BATCH_MAX:
+            taken.append(opens.popitem()[1])
+    return taken
 
 
 def _some(queue: deque[Item]) -> list[Item]:
