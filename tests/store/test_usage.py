@@ -9,8 +9,7 @@ from sample_bills import START_MS
 from waypost.domain.ledger import period_of
 from waypost.domain.requests import first_number_at
 from waypost.store import rollup
-from waypost.store.accounts import account_number
-from waypost.store.rollup import DAY, DAY_MS, Rollup
+from waypost.store.rollup import DAY_MS, Rollup
 from waypost.store.rows import ESTIMATED, SERVED
 from waypost.store.usage import GROUPS, Sums, Wanted, calls_page, calls_pages, date_of, span_of, spent, usage
 
@@ -107,7 +106,7 @@ def test_usage_is_grouped_by_what_is_asked(sql):
 
 @pytest.mark.parametrize("by", [("week",), ("day", "day"), ("session", "model")])
 def test_what_cannot_be_grouped_is_said(sql, by):
-    with pytest.raises(ValueError, match="group|together"):
+    with pytest.raises(ValueError, match=r"group|together"):
         usage(sql, Wanted(by=by))
 
 

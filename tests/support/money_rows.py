@@ -6,10 +6,10 @@ from typing import Any
 
 from waypost.domain.chat import Usage
 from waypost.domain.ledger import period_of
+from waypost.domain.lots import used
 from waypost.domain.money import Price, cost_nano_usd
 from waypost.domain.requests import first_number_at
 from waypost.store.accounts import account_number, keep_lots, open_lots
-from waypost.domain.lots import used
 from waypost.store.rows import ESTIMATED, NAMED, SERVED
 from waypost.store.sql import Sql
 

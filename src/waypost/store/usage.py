@@ -213,7 +213,9 @@ def _scope(sql: Sql, wanted: Wanted) -> dict[str, int]:
 def _named(sql: Sql, groups: list[Group]) -> list[Group]:
     """The same, for people."""
     asked = groups[0].key.keys() if groups else ()
-    names = {kind: dict(sql.rows(query)) for kind, query in NAMES_OF.items() if kind in asked}
+    names: dict[str, dict[int, str]] = {
+        kind: dict(sql.rows(query)) for kind, query in NAMES_OF.items() if kind in asked
+    }
     return [Group(_key(group.key, names), group.sums) for group in groups]
 
 
