@@ -77,6 +77,16 @@ OPERATIONS: Final[dict[str, Operation]] = {
     "list_tokens": Operation("TokenList"),
     "create_token": Operation("Token", 201, body="NewToken"),
     "revoke_token": Operation("Token"),
+    **{
+        f"{verb}_{whose}provider_key{many}": operation
+        for whose in ("", "organisation_")
+        for verb, many, operation in (
+            ("list", "s", Operation("ProviderKeyList")),
+            ("get", "", Operation("ProviderKey")),
+            ("put", "", Operation("ProviderKey", body="NewProviderKey")),
+            ("remove", "", Operation("RemovedProviderKey")),
+        )
+    },
     "live": Operation("Live"),
     "ready": Operation("Ready", others={503: "Ready"}),
     "metrics": Operation(None, media="text/plain"),

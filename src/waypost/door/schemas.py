@@ -263,6 +263,24 @@ SCHEMAS: Final[dict[str, Schema]] = {
         },
         additionalProperties=False,
     ),
+    "ProviderKey": thing(
+        {
+            "provider": TEXT,
+            "label": TEXT,
+            "last4": TEXT | {"description": "How the key ends; empty for a short one."},
+            "base_url": TEXT | {"description": "Where it is sent, and nowhere else."},
+            "created_at": TIME,
+            "usable": FLAG,
+        },
+        {"why_not": TEXT},
+    ),
+    "ProviderKeyList": listing(named("ProviderKey")),
+    "NewProviderKey": thing(
+        {"key": {"type": "string", "minLength": 8, "maxLength": 4096, "writeOnly": True}},
+        {"label": or_null({"type": "string", "maxLength": 64})},
+        additionalProperties=False,
+    ),
+    "RemovedProviderKey": thing({"provider": TEXT, "label": TEXT, "removed": {"const": True}}),
     "Live": thing({"status": {"const": "live"}}),
     "Ready": thing({"status": {"enum": ["ready", "not ready"]}}, {"reasons": TEXTS}),
 }

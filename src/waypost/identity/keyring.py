@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final, Protocol
 
-from waypost.domain.endpoints import SECRET_CHARS_MIN
+from waypost.domain.endpoints import SECRET_CHARS_MIN, Provider
 from waypost.domain.own_keys import OwnKey, OwnKeys, ProviderKey
 from waypost.domain.problems import Refusal
 from waypost.identity.vault import PROVIDER_KEYS, Unopened, Vault
@@ -32,7 +32,7 @@ class Keyring:
     """Opened keys by the owner's account. `on_changed` hears owner and provider of each that is set or removed."""
 
     def __init__(self, vault: Vault, on_changed: Callable[[str, str], None] | None = None) -> None:
-        self._vault = vault
+        self.vault = vault
         self._on_changed = on_changed
         self._by_owner: dict[str, OwnKeys] = {}
 
@@ -42,7 +42,8 @@ class Keyring:
         return self._by_owner
 
     def load(self, keys: Iterable[ProviderKey]) -> None:
-        """Begin with every key that the store has."""
+        """Begin with every key that the store has. Raises DataError where the vault's file is not for us alone."""
+        self.vault.check()
         for key in keys:
             self._put(key)
 
@@ -70,7 +71,7 @@ class Keyring:
 
     def _opened(self, key: ProviderKey, sealed: bytes) -> str | None:
         try:
-            return self._vault.open(PROVIDER_KEYS, sealed, about(key.owner, key.provider, key.base_url)).decode()
+            return self.vault.open(PROVIDER_KEYS, sealed, about(key.owner, key.provider, key.base_url)).decode()
         except (Unopened, DataError) as error:
             why = str(error) or "it was sealed with a key that is gone, or is damaged"
             log.warning("the key %r of %s for %s cannot be opened: %s", key.label, key.owner, key.provider, why)
@@ -92,6 +93,11 @@ def read_key(text: str) -> tuple[str, str]:
 
 def _no_key(why: str, fix: str) -> Refusal:
     return Refusal("invalid_request", "`key` cannot be a provider's key.", why=why, fix=fix, param="key")
+
+
+def sealed_key(vault: Vault, owner: str, provider: Provider, key: str) -> bytes:
+    """A key as it is kept. Raises DataError."""
+    return vault.seal(PROVIDER_KEYS, key.encode(), about(owner, provider.slug, provider.base_url))
 
 
 def about(owner: str, provider: str, base_url: str) -> tuple[str, ...]:

@@ -52,8 +52,8 @@ class _News:
 class Pulse:
     """Vitals by endpoint and key owner. `clock_ms` is Unix milliseconds.
 
-    `on_key_refused` is called once when an endpoint begins to refuse its key, with the endpoint and the provider's
-    words.
+    `on_key_refused` is called once when an endpoint begins to refuse the operator's key, with the endpoint and the
+    provider's words.
     """
 
     def __init__(
@@ -111,7 +111,8 @@ class Pulse:
             vitals.rested(now, None if seconds is None else int(seconds * 1000), self._settings)
             self._tell(key, now)
         elif result.blame == "key":
-            if vitals.muted(now, result.why) and self._on_key_refused is not None:
+            news = vitals.muted(now, result.why)
+            if news and len(key) == ENDPOINT and self._on_key_refused is not None:
                 self._on_key_refused(key, result.why)
             self._tell(key, now)
         else:

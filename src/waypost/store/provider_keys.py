@@ -110,9 +110,13 @@ def key_of_row(row: tuple[Any, ...]) -> ProviderKey:
     )
 
 
-def provider_keys(sql: Sql) -> list[ProviderKey]:
-    """Every key that was not removed, by owner and provider."""
-    return [key_of_row(row) for row in sql.rows(KEYS + " WHERE sealed IS NOT NULL ORDER BY owner, provider")]
+def provider_keys(sql: Sql, owner: str | None = None) -> list[ProviderKey]:
+    """Every key that was not removed, or those of one owner, by owner and provider."""
+    if owner is None:
+        rows = sql.rows(KEYS + " WHERE sealed IS NOT NULL ORDER BY owner, provider")
+    else:
+        rows = sql.rows(KEYS + " WHERE owner = :owner AND sealed IS NOT NULL ORDER BY provider", {"owner": owner})
+    return [key_of_row(row) for row in rows]
 
 
 def provider_key_by(sql: Sql, number: int) -> ProviderKey | None:
