@@ -11,6 +11,7 @@ from waypost.domain.callers import Grant, Limits, Token, User
 from waypost.domain.endpoints import Preferences
 from waypost.domain.payers import Member, Organisation, Rules
 from waypost.store.books import Change
+from waypost.store.provider_keys import provider_key_by
 from waypost.store.sql import Sql
 
 USERS: Final = "SELECT id, name, fullname, email, operator, created_at, preferences, spending_limit FROM users"
@@ -142,6 +143,7 @@ SUBJECTS: Final[dict[str, Callable[[Sql, int], Any]]] = {
     "token": token_by,
     "organisation": organisation_by,
     "member": member_by,
+    "provider_key": provider_key_by,
 }
 """What changes are about, and how each is read."""
 

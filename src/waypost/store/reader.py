@@ -8,9 +8,10 @@ from queue import Empty, SimpleQueue
 from typing import Any, Final, TypeVar
 
 from waypost.domain.callers import Token, User
+from waypost.domain.own_keys import ProviderKey
 from waypost.domain.payers import Member, Organisation
 from waypost.domain.requests import request_id
-from waypost.store import identities
+from waypost.store import identities, provider_keys
 from waypost.store.books import Change, DataError, Filters, Page, ledger_unavailable
 from waypost.store.engine import Reading
 from waypost.store.engines import engine_of
@@ -65,6 +66,10 @@ class Reader:
     def members(self) -> list[Member]:
         """Everybody who is in an organisation."""
         return self.ask(identities.members)
+
+    def provider_keys(self, owner: str | None = None) -> list[ProviderKey]:
+        """Own keys of users and organisations, or of one account, sealed."""
+        return self.ask(lambda sql: provider_keys.provider_keys(sql, owner))
 
     def counts(self) -> dict[str, int]:
         """How many there are of everything that is listed."""
