@@ -262,7 +262,7 @@ class ServingProcess:
             Models(catalogue, planner, self._loop.time, self.pulse.reading),
             Hub(catalogue, planner),
             Requests(self._reader, room),
-            PreferencesRoutes(self.books, lambda: self.catalogue.providers),
+            PreferencesRoutes(self.books, lambda: self.catalogue.providers, self.identity),
             TokenRoutes(self.books, self._reader, room, self._mint, self.identity, unix_ms),
         )
         handlers: dict[str, Handler] = {"openapi": openapi}

@@ -74,6 +74,8 @@ OPERATIONS: Final[dict[str, Operation]] = {
     "hub_tasks": Operation("HubTasks"),
     "get_preferences": Operation("Preferences"),
     "put_preferences": Operation("Preferences", body="PreferencesChange"),
+    "get_organisation_preferences": Operation("OrganisationPreferences"),
+    "put_organisation_preferences": Operation("OrganisationPreferences", body="OrganisationPreferencesChange"),
     "list_tokens": Operation("TokenList"),
     "create_token": Operation("Token", 201, body="NewToken"),
     "revoke_token": Operation("Token"),

@@ -13,7 +13,7 @@ from enum import StrEnum
 from typing import Final, NamedTuple
 from urllib.parse import unquote
 
-from waypost.domain.callers import INFERENCE, SETTINGS
+from waypost.domain.callers import INFERENCE, ORG_SETTINGS, SETTINGS
 from waypost.domain.endpoints import Provider
 from waypost.domain.problems import Refusal
 from waypost.domain.tables import nearest
@@ -113,6 +113,7 @@ class Route(NamedTuple):
 
 
 _PREFERENCES: Final = "/api/settings/inference-providers"
+_GROUP_PREFERENCES: Final = "/api/organizations/{name}/settings/inference-providers"
 _TOKENS: Final = "/api/settings/tokens"
 _BILLING: Final = "/api/settings/billing"
 _ORGANISATIONS: Final = "/api/organizations"
@@ -136,6 +137,14 @@ ROUTES: Final = (
     Route("GET", "/api/tasks", "hub_tasks", "Models by task, as the Hub lists them", OPEN, hub=True),
     Route("GET", _PREFERENCES, "get_preferences", "How the caller's requests are routed", own(SETTINGS)),
     Route("PUT", _PREFERENCES, "put_preferences", "Change how the caller's requests are routed", own(SETTINGS)),
+    Route(
+        "GET", _GROUP_PREFERENCES, "get_organisation_preferences", "How what it pays for is routed",
+        organisation(ORG_SETTINGS, "admin"),
+    ),
+    Route(
+        "PUT", _GROUP_PREFERENCES, "put_organisation_preferences", "Change how what it pays for is routed",
+        organisation(ORG_SETTINGS, "admin"),
+    ),
     Route("GET", _TOKENS, "list_tokens", "The caller's tokens, without their secrets", own(SETTINGS)),
     Route("POST", _TOKENS, "create_token", "A new token; its secret is shown once", own(SETTINGS)),
     Route("DELETE", f"{_TOKENS}/{{id}}", "revoke_token", "Make a token invalid for good", own(SETTINGS)),

@@ -122,12 +122,17 @@ _waybill_fields: dict[str, Schema] = {
         {"first_word_ms": or_null(NUMBER), "output_tokens_per_s": or_null(NUMBER)},
     ),
 }
-_preferences_fields: dict[str, Schema] = {
-    "default_policy": TEXT | {"description": "`fastest`, `cheapest`, `preferred` or a provider's slug."},
+_organisation_preferences_fields: dict[str, Schema] = {
     "order": TEXTS | {"description": "Providers, most wanted first."},
     "disabled": TEXTS,
     "preferred_only": FLAG,
-    "payer": or_null(TEXT),
+    "price_demanded": FLAG | {"description": "Endpoints without a known price may not serve."},
+    "keys_then_credits": FLAG | {"description": "Where a provider fails on an own key, credits may pay another."},
+}
+_preferences_fields: dict[str, Schema] = {
+    "default_policy": TEXT | {"description": "`fastest`, `cheapest`, `preferred` or a provider's slug."},
+    **_organisation_preferences_fields,
+    "payer": or_null(TEXT | {"description": "The organisation that pays where a call names nobody; null: the user."}),
 }
 _grant = thing(
     {"entity": thing({"type": {"enum": ["user", "org"]}, "name": TEXT}), "permissions": TEXTS},
@@ -238,6 +243,8 @@ SCHEMAS: Final[dict[str, Schema]] = {
     },
     "Preferences": thing(_preferences_fields),
     "PreferencesChange": thing({}, _preferences_fields, additionalProperties=False),
+    "OrganisationPreferences": thing(_organisation_preferences_fields),
+    "OrganisationPreferencesChange": thing({}, _organisation_preferences_fields, additionalProperties=False),
     "Token": thing(
         _token_fields,
         {
