@@ -67,6 +67,8 @@ id = "practice/parrot+silent"
 first_word_seconds_max = 0.3
 call_seconds_max = 0.3
 """
+PAYERS = ("another-org", "some-org", "your-org-name")
+"""Organisations that the clients' tests and a forum's answer name."""
 ENVIRONMENT = {"ELSEWHERE_KEY": KEY, "WRONG_KEY": "not-the-key-of-elsewhere"}
 
 
@@ -80,7 +82,7 @@ def elsewhere() -> Iterator[str]:
 def router(elsewhere, tmp_path_factory) -> Iterator[Waypost]:
     folder = tmp_path_factory.mktemp("router")
     with waypost(folder, SETTINGS.format(elsewhere=elsewhere), environment=ENVIRONMENT) as server:
-        yield server
+        yield with_payers(server)
 
 
 @pytest.fixture(scope="session")
@@ -88,7 +90,13 @@ def hub(elsewhere, tmp_path_factory) -> Iterator[Waypost]:
     """The same, with tokens that begin with `hf_`."""
     settings = SETTINGS.format(elsewhere=elsewhere) + '\n[tokens]\nprefix = "hf_wp_"\n'
     with waypost(tmp_path_factory.mktemp("hub"), settings, environment=ENVIRONMENT) as server:
-        yield server
+        yield with_payers(server)
+
+
+def with_payers(server: Waypost) -> Waypost:
+    for name in PAYERS:
+        server.running.found(name)
+    return server
 
 
 @pytest.fixture(scope="session")

@@ -10,6 +10,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from waypost.store.visitor import visit
+
 STOP_SECONDS_MAX = 20
 
 
@@ -29,6 +31,11 @@ class Serving(NamedTuple):
     def variables(self) -> dict[str, str]:
         """What the examples want in their environment."""
         return {"WAYPOST_URL": f"{self.address}/v1", "WAYPOST_TOKEN": self.token or ""}
+
+    def found(self, organisation: str, **facts: Any) -> None:
+        """Make an organisation, with credits each month and the first user as its admin."""
+        with visit(self.data) as run:
+            run("org.create", {"name": organisation, "admin": self.user, "included": 10**10, **facts})
 
 
 @contextmanager
