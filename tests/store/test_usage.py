@@ -233,7 +233,7 @@ class Story:
     st.lists(st.sampled_from(["come", "come", "come", "come", "end", "step", "delete"]), min_size=20, max_size=60),
 )
 def test_usage_is_exactly_what_the_calls_add_up_to(sql, small_steps, seed, moves):
-    for table in ("calls", "usage_days", "usage_sessions", "usage_late"):
+    for table in ("calls", "usage_days", "usage_sessions", "usage_late", "usage_dates", "usage_payers"):
         sql.run(f"DELETE FROM {table}")
     sql.run("UPDATE usage_state SET rolled_to = 0, deleted_to = 0")
     story = Story(sql, seed)

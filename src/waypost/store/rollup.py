@@ -18,7 +18,7 @@ from waypost.store.sql import Sql, Values
 DAY_MS: Final = 86_400_000
 DAY: Final = first_number_at(DAY_MS)
 """How far the numbers of calls grow in a day."""
-STEP_CALLS: Final = 2_048
+STEP_CALLS: Final = 1_024
 BEHIND_CALLS: Final = 1_024
 """Left for later, at least: most of the newest calls' neighbours have not ended yet."""
 LATE_TOGETHER: Final = 512
@@ -54,8 +54,8 @@ KEYS: Final = {
     "session": "coalesce((SELECT text FROM names WHERE id = c.session), '')",
 }
 """What sums are kept by → a call's."""
-DAYS: Final = ("account", "day", "user_id", "token_id", "model", "provider")
-SESSIONS: Final = ("account", "day", "user_id", "session")
+DAYS: Final = ("day", "account", "user_id", "token_id", "model", "provider")
+SESSIONS: Final = ("day", "account", "user_id", "session")
 HAS_ENDED: Final = "coalesce(c.state, 1) <> 0"
 LATE: Final = f"FROM usage_late l JOIN calls c ON c.id = l.id WHERE l.id <= :last AND {HAS_ENDED}"
 
@@ -81,8 +81,18 @@ def _folding(table: str, keys: tuple[str, ...], where: str) -> str:
     )
 
 
+def _noting(table: str, keys: tuple[str, ...], where: str) -> str:
+    names, shown = ", ".join(keys), ", ".join(KEYS[name] for name in keys)
+    return (
+        f"INSERT INTO {table} ({names}) SELECT DISTINCT {shown} FROM calls c WHERE {HAS_ENDED} AND {where}"  # noqa: S608 (constants)
+        f" ON CONFLICT ({names}) DO NOTHING"
+    )
+
+
 FOLDS: Final = {
     where: (
+        _noting("usage_dates", ("day",), where),
+        _noting("usage_payers", ("user_id", "account"), where),
         _folding("usage_days", DAYS, where),
         _folding("usage_sessions", SESSIONS, f"c.session IS NOT NULL AND {where}"),
     )

@@ -34,7 +34,14 @@ DAY_MAX: Final = ID_MAX // DAY
 MS_MAX: Final = DAY_MAX * DAY_MS
 SCOPES: Final = {"account": "account", "user": "user_id", "token": "token_id"}
 SUMS: Final = ", ".join(f"coalesce(sum({name}), 0)" for name in COUNTED)
-COLUMNS: Final = ", ".join(COUNTED)
+THROUGH_DATES: Final = """
+  usage_dates t CROSS JOIN {table} s WHERE t.day >= :first_day AND t.day < :after_day AND s.day = t.day
+"""
+"""Sums lie by day, then by account: each day is looked up by itself."""
+THROUGH_PAYERS: Final = """
+  usage_dates t CROSS JOIN usage_payers p CROSS JOIN {table} s
+  WHERE t.day >= :first_day AND t.day < :after_day AND p.user_id = :user AND s.day = t.day AND s.account = p.account
+"""
 TAIL: Final = "c.id >= :tail AND c.id < :after"
 LATE: Final = "c.id IN (SELECT id FROM usage_late) AND +c.id >= :first AND +c.id < :after AND +c.id <= :rolled_to"
 """The signs keep SQLite from going through every call in between."""
@@ -177,13 +184,14 @@ def statement(by: tuple[str, ...], scope: tuple[str, ...], parts: int) -> str:
     """The question. Its arms count no call twice: whole days in the sums, newer calls, late ones, parts of days."""
     table = "usage_sessions" if "session" in by else "usage_days"
     keys = tuple(GROUPS[name] for name in by)
-    shown = ", ".join((*keys, COLUMNS)) if keys else COLUMNS
-    mine = "".join(f" AND {SCOPES[name]} = :{name}" for name in scope)
+    shown = ", ".join(f"s.{name}" for name in (*keys, *COUNTED))
+    mine = "".join(f" AND s.{SCOPES[name]} = :{name}" for name in scope)
+    through = THROUGH_PAYERS if "user" in scope and "account" not in scope else THROUGH_DATES
     calls_mine = "".join(f" AND c.{'account' if name == 'account' else SCOPES[name]} = :{name}" for name in scope)
     if "session" in by:
         calls_mine += " AND c.session IS NOT NULL"
     ranges = [TAIL, LATE, *(f"c.id >= :first{place} AND c.id < :after{place}" for place in range(parts))]
-    arms = [f"SELECT {shown} FROM {table} WHERE day >= :first_day AND day < :after_day{mine}"]  # noqa: S608 (constants)
+    arms = [f"SELECT {shown} FROM {through.format(table=table)}{mine}"]  # noqa: S608 (constants)
     arms += [facts(keys, where + calls_mine) for where in ranges]
     together = " UNION ALL ".join(arms)
     if not keys:
@@ -203,10 +211,13 @@ def _scope(sql: Sql, wanted: Wanted) -> dict[str, int]:
     if wanted.account is not None:
         number = sql.value("SELECT id FROM accounts WHERE name = :name", {"name": wanted.account})
         scope["account"] = -1 if number is None else number  # nothing was ever paid by it
-    if wanted.user is not None:
-        scope["user"] = wanted.user
+    user = wanted.user
     if wanted.token is not None:
         scope["token"] = wanted.token
+        if user is None:
+            user = sql.value("SELECT user_id FROM tokens WHERE id = :id", {"id": wanted.token})
+    if user is not None:
+        scope["user"] = user
     return scope
 
 

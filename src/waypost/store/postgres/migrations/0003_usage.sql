@@ -6,11 +6,12 @@ ALTER TABLE transfers ADD COLUMN about BIGINT REFERENCES transfers (id);
 CREATE INDEX transfers_about ON transfers (about) WHERE about IS NOT NULL;
 CREATE INDEX transfers_call ON transfers (call) WHERE call IS NOT NULL;
 
--- Sums over ended calls. 0 and '' where a call has none; `store/rollup.py` says what is counted as what.
+-- Sums over ended calls, a day's together, so that putting calls in touches few pages. 0 and '' where a call has none;
+-- `store/rollup.py` says what is counted as what.
 CREATE TABLE usage_days (
-  account BIGINT NOT NULL,
   -- whole days since 1970
   day BIGINT NOT NULL,
+  account BIGINT NOT NULL,
   user_id BIGINT NOT NULL,
   token_id BIGINT NOT NULL,
   model TEXT COLLATE "C" NOT NULL,
@@ -26,15 +27,13 @@ CREATE TABLE usage_days (
   reasoning BIGINT NOT NULL,
   charge BIGINT NOT NULL,
   overrun BIGINT NOT NULL,
-  PRIMARY KEY (account, day, user_id, token_id, model, provider)
+  PRIMARY KEY (day, account, user_id, token_id, model, provider)
 );
-CREATE INDEX usage_days_user ON usage_days (user_id, day);
-CREATE INDEX usage_days_day ON usage_days (day);
 
 -- The same by session tag, of calls that have one.
 CREATE TABLE usage_sessions (
-  account BIGINT NOT NULL,
   day BIGINT NOT NULL,
+  account BIGINT NOT NULL,
   user_id BIGINT NOT NULL,
   session TEXT COLLATE "C" NOT NULL,
   requests BIGINT NOT NULL,
@@ -48,10 +47,16 @@ CREATE TABLE usage_sessions (
   reasoning BIGINT NOT NULL,
   charge BIGINT NOT NULL,
   overrun BIGINT NOT NULL,
-  PRIMARY KEY (account, day, user_id, session)
+  PRIMARY KEY (day, account, user_id, session)
 );
-CREATE INDEX usage_sessions_user ON usage_sessions (user_id, day);
-CREATE INDEX usage_sessions_day ON usage_sessions (day);
+
+-- The days there are sums of, and who ever used which account: what leads to a user's rows, and to an account's.
+CREATE TABLE usage_dates (day BIGINT PRIMARY KEY);
+CREATE TABLE usage_payers (
+  user_id BIGINT NOT NULL,
+  account BIGINT NOT NULL,
+  PRIMARY KEY (user_id, account)
+);
 
 -- How far: ended calls up to `rolled_to` are in the sums, but for those in `usage_late`; calls up to `deleted_to` may be
 -- in the sums only.

@@ -6,11 +6,12 @@ ALTER TABLE transfers ADD COLUMN about INTEGER REFERENCES transfers (id);
 CREATE INDEX transfers_about ON transfers (about) WHERE about IS NOT NULL;
 CREATE INDEX transfers_call ON transfers (call) WHERE call IS NOT NULL;
 
--- Sums over ended calls. 0 and '' where a call has none; `store/rollup.py` says what is counted as what.
+-- Sums over ended calls, a day's together, so that putting calls in touches few pages. 0 and '' where a call has none;
+-- `store/rollup.py` says what is counted as what.
 CREATE TABLE usage_days (
-  account INTEGER NOT NULL,
   -- whole days since 1970
   day INTEGER NOT NULL,
+  account INTEGER NOT NULL,
   user_id INTEGER NOT NULL,
   token_id INTEGER NOT NULL,
   model TEXT NOT NULL,
@@ -26,15 +27,13 @@ CREATE TABLE usage_days (
   reasoning INTEGER NOT NULL,
   charge INTEGER NOT NULL,
   overrun INTEGER NOT NULL,
-  PRIMARY KEY (account, day, user_id, token_id, model, provider)
+  PRIMARY KEY (day, account, user_id, token_id, model, provider)
 ) STRICT, WITHOUT ROWID;
-CREATE INDEX usage_days_user ON usage_days (user_id, day);
-CREATE INDEX usage_days_day ON usage_days (day);
 
 -- The same by session tag, of calls that have one.
 CREATE TABLE usage_sessions (
-  account INTEGER NOT NULL,
   day INTEGER NOT NULL,
+  account INTEGER NOT NULL,
   user_id INTEGER NOT NULL,
   session TEXT NOT NULL,
   requests INTEGER NOT NULL,
@@ -48,10 +47,16 @@ CREATE TABLE usage_sessions (
   reasoning INTEGER NOT NULL,
   charge INTEGER NOT NULL,
   overrun INTEGER NOT NULL,
-  PRIMARY KEY (account, day, user_id, session)
+  PRIMARY KEY (day, account, user_id, session)
 ) STRICT, WITHOUT ROWID;
-CREATE INDEX usage_sessions_user ON usage_sessions (user_id, day);
-CREATE INDEX usage_sessions_day ON usage_sessions (day);
+
+-- The days there are sums of, and who ever used which account: what leads to a user's rows, and to an account's.
+CREATE TABLE usage_dates (day INTEGER PRIMARY KEY) STRICT;
+CREATE TABLE usage_payers (
+  user_id INTEGER NOT NULL,
+  account INTEGER NOT NULL,
+  PRIMARY KEY (user_id, account)
+) STRICT, WITHOUT ROWID;
 
 -- How far: ended calls up to `rolled_to` are in the sums, but for those in `usage_late`; calls up to `deleted_to` may be
 -- in the sums only.
