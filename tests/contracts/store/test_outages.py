@@ -2,6 +2,7 @@
 
 import asyncio
 
+import psycopg
 import pytest
 from outages import PostgresOutage
 
@@ -10,6 +11,9 @@ from waypost.store.books import DataError, Filters
 from waypost.store.owner import Owner
 from waypost.store.reader import Reader
 from waypost.store.visitor import visit
+
+NEXT_IN_LINE = "SELECT pg_advisory_lock(1465993584, hashtext(current_schema()))"
+SOMEBODY_WAITS = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"
 
 
 def test_an_unknown_outcome_ends_everything_and_says_so_once(run, place, bills, outage, reader, told):
@@ -84,20 +88,24 @@ class TestOneDatabaseForSeveral:
 
         run(story())
 
-    def test_an_owner_that_was_replaced_while_it_was_away_ends(self, run, place, elsewhere, bills, thrown_out, told):
+    def test_an_owner_that_was_replaced_while_it_was_away_ends(self, run, place, bills, told):
         async def story():
-            owner = Owner(told(place)._replace(poll_seconds=60))
+            owner = Owner(told(place))
             ended = asyncio.Event()
             owner.on_fatal(lambda _: ended.set())
             await owner.file(bills.bill())
-            thrown_out()
-            other = Owner(told(elsewhere))
-            with pytest.raises(Problem) as caught:
-                await owner.file(bills.bill())
-            assert caught.value.code == "ledger_unavailable"
-            await ended.wait()
-            await other.file(bills.bill())
-            await other.close()
+            with psycopg.connect(place.database, autocommit=True) as other:
+                waiting = asyncio.create_task(asyncio.to_thread(other.execute, NEXT_IN_LINE))
+                with psycopg.connect(place.database, autocommit=True) as third:
+                    while not third.execute(SOMEBODY_WAITS).fetchone()[0]:
+                        await asyncio.sleep(0.01)
+                    lost = owner._writer._scribe.session.connection.info.backend_pid
+                    third.execute("SELECT pg_terminate_backend(%s, 5000)", (lost,))
+                await waiting
+                with pytest.raises(Problem) as caught:
+                    await owner.file(bills.bill())
+                assert caught.value.code == "ledger_unavailable"
+                await ended.wait()
             await owner.close()
 
         run(story())
