@@ -165,7 +165,7 @@ class Upstream:
         await asyncio.sleep(0)
         if status is None:
             return sink.lost(Trouble("connect", "refused"))
-        sink.head(status, [(b"content-type", kind)])
+        sink.head(status, {b"content-type": kind})
         for piece in pieces:
             if self.cancelled:
                 return None

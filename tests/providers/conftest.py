@@ -65,7 +65,7 @@ class ScriptedClient:
         if script.status is None:
             sink.lost(Trouble("connect", "connection refused"))
             return
-        sink.head(script.status, [(b"content-type", script.kind), *script.headers])
+        sink.head(script.status, {b"content-type": script.kind, **dict(script.headers)})
         for piece in script.pieces:
             if exchange.cancelled:
                 return

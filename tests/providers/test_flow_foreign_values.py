@@ -64,7 +64,7 @@ async def fed(kind: type[Flow], content_type: bytes, *pieces: bytes) -> None:
     candidate = Candidate(Endpoint("acme/one", "alpha", "one-at-alpha"), Provider("alpha", "http://127.0.0.1:9/v1"), "")
     flow = kind(candidate, ask, Deadlines(), 0.0, Watch())
     flow.exchange = Nothing()  # type: ignore[assignment]
-    flow.head(200, [(b"content-type", content_type)])
+    flow.head(200, {b"content-type": content_type})
     for piece in pieces:
         flow.data(piece)
     flow.eof()

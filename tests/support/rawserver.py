@@ -123,7 +123,7 @@ class Heard:
 
     def __init__(self) -> None:
         self.status = 0
-        self.headers: list[tuple[bytes, bytes]] = []
+        self.headers: dict[bytes, bytes] = {}
         self.body = b""
         self.pieces = 0
         self.end: Any = None
@@ -136,7 +136,7 @@ class Heard:
         self.on_end: Callable[[], None] | None = None
         self.exchange: Exchange
 
-    def head(self, status: int, headers: list[tuple[bytes, bytes]]) -> None:
+    def head(self, status: int, headers: dict[bytes, bytes]) -> None:
         assert not self.status, "a second head"
         assert self.end is None, "a head after the end"
         self.status = status

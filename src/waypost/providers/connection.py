@@ -21,12 +21,14 @@ JOINED_BYTES_MAX: Final = 64 * 1024
 HEAD_END: Final = b"\r\n\r\n"
 LAST_CHUNK: Final = b"0\r\n\r\n"
 START: Final = b"HTTP/"
+MODERN: Final = b"HTTP/1.1 "
 VERSIONS: Final = ("1.1", "1.0")
-FRAMING: Final = frozenset((b"content-length", b"transfer-encoding", b"keep-alive"))
+CODING: Final = b"transfer-encoding"
+FRAMING: Final = frozenset((b"content-length", CODING, b"keep-alive"))
 BODILESS: Final = (204, 304)
 _TIMEOUT: Final = re.compile(rb"(?:^|[\s,])timeout\s*=\s*\"?(\d{1,6})", re.IGNORECASE)
 
-Headers = list[tuple[bytes, bytes]]
+Headers = dict[bytes, bytes]
 
 
 class Home(Protocol):
@@ -63,6 +65,7 @@ class Connection(asyncio.Protocol):
         "_probe",
         "_promise",
         "_raw",
+        "_repeated",
         "_status",
         "_stray_bytes",
         "_tail",
@@ -84,6 +87,10 @@ class Connection(asyncio.Protocol):
         self._calls = 0
         self._status = 0
         self._keeps = False
+        self._head: Headers | None = None
+        self._fault: str | None = None
+        self._promise = b""
+        self._chunked = self._until_eof = False
         self._transport: Any = None
         self._raw: Any = None
         self._parts: list[bytes] = []
@@ -115,20 +122,15 @@ class Connection(asyncio.Protocol):
         exchange.line = self
         self._exchange = exchange
         self._calls += 1
-        self._headers: Headers = []
-        self._head: Headers | None = None
-        self._fault: str | None = None
+        self._headers: Headers = {}
         self._tail = b""
-        self._promise = b""
-        self._head_bytes = self._stray_bytes = self._heads = 0
-        self._in_body = self._finished = self._chunked = self._until_eof = False
+        self._head_bytes = self._stray_bytes = self._heads = self._repeated = 0
+        self._in_body = self._finished = False
         body = exchange.body
         if len(body) <= JOINED_BYTES_MAX:
             self._transport.write(exchange.head + body)
         else:
             self._transport.writelines((exchange.head, body))
-        if exchange.paused:
-            self.hold()
 
     def drop(self) -> None:
         """Close at once, whatever is on its way."""
@@ -162,8 +164,8 @@ class Connection(asyncio.Protocol):
             self._parser.feed_data(data)
         except (HttpParserError, HttpParserUpgrade) as error:
             self._note(error)
-        starts = self._head is not None
-        if starts and not self._tell_head(exchange):
+        head = self._head
+        if head is not None and not self._tell_head(exchange, head, data):
             return
         parts = self._parts
         size = 0
@@ -175,7 +177,7 @@ class Connection(asyncio.Protocol):
         if self._exchange is not exchange:
             return  # cancelled by its sink
         if self._finished:
-            self._finish(exchange, clean=self._ends_cleanly(data, size, starts=starts))
+            self._finish(exchange, clean=self._ends_cleanly(data, size, starts=head is not None))
         elif size and self._fault is None:
             self._stray_bytes = 0
         else:
@@ -194,14 +196,18 @@ class Connection(asyncio.Protocol):
 
     # What the parser notes.
 
-    def on_message_begin(self) -> None:
-        if self._finished:
-            raise ValueError  # bytes after the reply; the parser stops here
-
     def on_header(self, name: bytes, value: bytes) -> None:
-        self._headers.append((name.lower(), value.rstrip()))
+        name = name.lower()
+        headers = self._headers
+        if name in headers:
+            self._repeated += 1
+            if name == CODING:  # of all other fields the last one stands
+                value = headers[name] + b", " + value
+        headers[name] = value.rstrip()
 
     def on_headers_complete(self) -> None:
+        if self._finished:
+            raise ValueError  # another head behind the reply; the parser stops here
         parser = self._parser
         status = self._status = parser.get_status_code()
         headers = self._headers
@@ -209,10 +215,11 @@ class Connection(asyncio.Protocol):
         if status >= 200:
             self._keeps = parser.should_keep_alive()
             self._head = headers
-            self._headers = []  # for trailers, which nobody reads
+            self._headers = {}  # for trailers, which nobody reads
             self._in_body = True
-        elif status >= 100 and status != 101 and not any(name in FRAMING for name, _ in headers):
-            self._headers = []
+        elif status >= 100 and status != 101 and FRAMING.isdisjoint(headers):
+            self._headers = {}
+            self._repeated = 0
         else:
             self._fault = f"the provider sent a status {status} that we did not ask for"
             raise ValueError  # the parser stops here
@@ -236,47 +243,36 @@ class Connection(asyncio.Protocol):
             return False
         return True
 
-    def _tell_head(self, exchange: Exchange) -> bool:
+    def _tell_head(self, exchange: Exchange, head: Headers, data: bytes) -> bool:
         """Hand the head on, unless it breaks the rules; False when this was the end of the exchange."""
-        head, self._head = self._head or [], None
+        self._head = None
         exchange.head = exchange.body = b""  # from here on it cannot be sent again
-        if not self._accept(head):
+        first = self._heads == 1 and not self._tail  # its status line is what this piece begins with
+        version = "1.1" if first and data.startswith(MODERN) else self._parser.get_http_version()
+        trouble = self._objection(head, version)
+        if trouble is not None:
+            self.lose(trouble)
             return False
         exchange.sink.head(self._status, head)
         return self._exchange is exchange
 
-    def _accept(self, head: Headers) -> bool:
+    def _objection(self, head: Headers, version: str) -> Trouble | None:
         """Decide how the body is framed, strictly; anything two readers could read differently is refused."""
-        trouble = None
-        if len(head) > self._limits.head_fields_max:
-            trouble = Trouble("too_large", f"the reply's head has more than {self._limits.head_fields_max} fields")
-        elif self._status > 599 or self._parser.get_http_version() not in VERSIONS:
-            trouble = Trouble("protocol", "the provider's reply has a status or a version that HTTP/1.1 does not know")
-        elif not self._frame(head):
-            trouble = Trouble("protocol", "the provider's reply has a Transfer-Encoding other than chunked")
-        if trouble is None:
-            return True
-        self.lose(trouble)
-        return False
-
-    def _frame(self, head: Headers) -> bool:
-        has_length = False
-        for name, value in head:
-            if name in FRAMING:
-                if name == b"content-length":
-                    has_length = True
-                elif name == b"keep-alive":
-                    self._promise = value
-                elif self._chunked or value.lower() != b"chunked" or self._parser.get_http_version() != "1.1":
-                    return False
-                else:
-                    self._chunked = True
+        if len(head) + self._repeated > self._limits.head_fields_max:
+            return Trouble("too_large", f"the reply's head has more than {self._limits.head_fields_max} fields")
+        if self._status > 599 or version not in VERSIONS:
+            return Trouble("protocol", "the provider's reply has a status or a version that HTTP/1.1 does not know")
+        coding = head.get(CODING)
+        if coding is not None and (coding.lower() != b"chunked" or version != "1.1"):
+            return Trouble("protocol", "the provider's reply has a Transfer-Encoding other than chunked")
+        self._chunked = coding is not None
+        self._until_eof = coding is None and b"content-length" not in head
+        self._promise = head.get(b"keep-alive", b"")
         if self._status in BODILESS:
-            self._keeps = self._keeps and not has_length and not self._chunked
+            self._keeps = self._keeps and self._until_eof
+            self._until_eof = False
             self._finished = True
-        else:
-            self._until_eof = not has_length and not self._chunked
-        return True
+        return None
 
     # After each piece.
 
@@ -301,14 +297,18 @@ class Connection(asyncio.Protocol):
     def _ends_cleanly(self, data: bytes, size: int, *, starts: bool) -> bool:
         """Whether the reply's last byte is the last byte of this piece. In doubt no: then the connection is closed."""
         if self._chunked:
-            return len(data) < len(LAST_CHUNK) or data.endswith(LAST_CHUNK)
+            return data.endswith(LAST_CHUNK) or LAST_CHUNK.endswith(data)
+        return size == len(data) - (self._body_start(data) if starts else 0)
+
+    def _body_start(self, data: bytes) -> int:
+        """Where the body begins in the piece that ended the last head."""
+        if self._heads == 1 and not self._tail:
+            return data.find(HEAD_END) + len(HEAD_END)
+        whole = self._tail + data
         start = 0
-        if starts:
-            whole = self._tail + data
-            for _ in range(self._heads):
-                start = whole.find(HEAD_END, start) + len(HEAD_END)
-            start -= len(self._tail)
-        return start + size == len(data)
+        for _ in range(self._heads):
+            start = whole.find(HEAD_END, start) + len(HEAD_END)
+        return start - len(self._tail)
 
     # Ends.
 
@@ -318,8 +318,9 @@ class Connection(asyncio.Protocol):
         exchange.line = None
         exchange.over = True
         if clean and self._keeps and not self._sending():
-            self.unhold()
-            self._home.keep(self, self._idle_seconds())
+            if self._held:
+                self.unhold()
+            self._home.keep(self, self._idle_seconds() if self._promise else self._limits.idle_seconds_max)
         else:
             self.drop()
         exchange.sink.eof()
@@ -331,8 +332,6 @@ class Connection(asyncio.Protocol):
         return bool(raw.get_write_buffer_size() or (raw is not transport and transport.get_write_buffer_size()))
 
     def _idle_seconds(self) -> float:
-        if not self._promise:
-            return self._limits.idle_seconds_max
         named = _TIMEOUT.search(self._promise)
         if named is None:
             return self._limits.idle_seconds_max

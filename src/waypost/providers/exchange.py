@@ -42,8 +42,8 @@ class UpstreamLimits(NamedTuple):
 class Sink(Protocol):
     """Who hears of a reply. Every call comes from the event loop, never from inside `send`."""
 
-    def head(self, status: int, headers: list[tuple[bytes, bytes]]) -> None:
-        """The final head, names in lower case."""
+    def head(self, status: int, headers: dict[bytes, bytes]) -> None:
+        """The final head, names in lower case; of a repeated field the last one."""
 
     def data(self, data: bytes) -> None:
         """A piece of the body, chunks taken apart."""

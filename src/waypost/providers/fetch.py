@@ -87,9 +87,9 @@ class _Reading:
         self.exchange: Exchange | None = None
         self._bytes_max = bytes_max
 
-    def head(self, status: int, headers: list[tuple[bytes, bytes]]) -> None:
+    def head(self, status: int, headers: dict[bytes, bytes]) -> None:
         self.status = status
-        self.headers = dict(headers)
+        self.headers = headers
 
     def data(self, data: bytes) -> None:
         self.body += data

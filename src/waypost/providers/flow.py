@@ -13,7 +13,9 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from enum import IntEnum
 from time import perf_counter
-from typing import NamedTuple, Protocol
+from typing import Protocol
+
+import msgspec
 
 from waypost.domain.chat import ChatRequest, Usage
 from waypost.domain.endpoints import Deadlines
@@ -64,7 +66,10 @@ class EndKind(IntEnum):
     GONE = 2
 
 
-class End(NamedTuple):
+DONE = EndKind.DONE
+
+
+class End(msgspec.Struct, frozen=True, gc=False):
     """The end of an answer. `usage` is None where the provider gave no believable count."""
 
     kind: EndKind
@@ -109,8 +114,10 @@ class Flow(ABC):
         self, candidate: Candidate, ask: ChatRequest, deadlines: Deadlines, started: float, watch: Watch
     ) -> None:
         self.candidate = candidate
+        endpoint, provider = candidate[:2]
+        self.key = candidate.pulse_key
         self.ask = ask
-        self.attempt = Attempt(candidate.provider.slug, candidate.endpoint.id)
+        self.attempt = Attempt(provider.slug, endpoint.id)
         self._deadlines = deadlines
         self._call_ends = self.due = started + deadlines.call_seconds_max
         self._watch = watch
@@ -172,26 +179,25 @@ class Flow(ABC):
 
     # What the upstream tells.
 
-    def head(self, status: int, headers: list[tuple[bytes, bytes]]) -> None:
+    def head(self, status: int, headers: Headers) -> None:
         """Status and header fields of the provider's reply."""
-        self._headers = dict(headers)
-        self._heard = perf_counter()
+        self._headers = headers
         attempt = self.attempt
         attempt.status = status
         attempt.connect_ms = self.exchange.connect_ms
         for name in REQUEST_ID_HEADERS:
-            if name in self._headers:
-                attempt.upstream_request_id = self._headers[name][:128].decode("ascii", "replace")
+            if name in headers:
+                attempt.upstream_request_id = headers[name][:128].decode("ascii", "replace")
                 break
         if 200 <= status < 300:
-            verdict = judge_head(status, self._headers, stream=self.stream)
+            verdict = judge_head(status, headers, stream=self.stream)
             if verdict is None:
                 self.stage = HOLDING
             else:
                 self._refuse(verdict)
         else:
             self.stage = REFUSED
-            self.due = min(self.due, self._heard + ERROR_BODY_SECONDS_MAX)
+            self.due = min(self.due, perf_counter() + ERROR_BODY_SECONDS_MAX)
 
     def data(self, data: bytes) -> None:
         """A piece of the provider's body."""
@@ -239,8 +245,7 @@ class Flow(ABC):
     def _complete(self) -> None:
         """The body is complete."""
 
-    @abstractmethod
-    def _release(self) -> None:
+    def _release(self) -> None:  # noqa: B027 (what comes in one piece holds nothing back)
         """Let go what was held back before the first word."""
 
     def _usage(self) -> Usage | None:

@@ -135,7 +135,10 @@ class Upstream:
             _lose(exchange, Trouble("reset", f"{exchange.address.shown} closed the connection before it was asked"))
         else:
             exchange.connect_ms = (perf_counter() - exchange.began) * 1000
-            task.result().begin(exchange)
+            connection = task.result()
+            connection.begin(exchange)
+            if exchange.paused:
+                connection.hold()
 
 
 def _lose(exchange: Exchange, trouble: Trouble) -> None:
