@@ -245,7 +245,7 @@ def test_a_bug_while_a_call_is_sent_leaves_nothing_under_way(scripted) -> None:
     health, watch = asyncio.run(run())
     assert health.in_flight == 0
     assert [result.blame for _, result in health.told] == ["none"]
-    assert watch._flows == {}
+    assert watch._flows == set()
 
 
 def test_what_was_not_tried_is_told_with_the_true_reason(scripted) -> None:

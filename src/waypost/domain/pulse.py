@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+import msgspec
 
-class CallResult(NamedTuple):
+
+class CallResult(msgspec.Struct, frozen=True, gc=False):
     """How one attempt at an endpoint ended, as far as the pulse cares.
 
     `blame` is one of `none` (the caller's mistake, or the caller left), `served`, `failure` (counts towards the

@@ -112,63 +112,55 @@ class Courier:
 
     def note(self, flow: Flow, verdict: Verdict) -> None:
         """Write down why an attempt did not serve the call, in its waybill line and in the pulse."""
-        self._close_attempt(flow)
+        flow.attempt.ms = flow.elapsed_ms()
         flow.attempt.code = verdict.code
         flow.attempt.why = verdict.why
         self._health.ended(
-            flow.candidate.pulse_key,
+            flow.key,
             CallResult(blame=verdict.blame, why=verdict.why, retry_after_seconds=verdict.retry_after_seconds),
         )
 
     def served(self, flow: Flow, end: End, output_tokens: int) -> None:
         """Write down how an attempt that answered ended."""
-        self._close_attempt(flow)
         attempt = flow.attempt
+        ms = attempt.ms = flow.elapsed_ms()
+        blame, why = SERVED, ""
         if end.code is not None:
             attempt.code = end.code
-            attempt.why = end.why
-        first_ms = attempt.first_word_ms or 0.0
+            attempt.why = why = end.why
+            if end.code != DRAINING:
+                blame = FAILURE
+        first_ms, tokens_min = None, WHOLE_TOKENS_MIN
+        if flow.stream:
+            first_ms, tokens_min = attempt.first_word_ms or 0.0, STREAMED_TOKENS_MIN
+            ms -= first_ms
         # A short answer says more about the way to the provider than about its speed.
-        told = output_tokens if output_tokens >= (STREAMED_TOKENS_MIN if flow.stream else WHOLE_TOKENS_MIN) else 0
-        self._health.ended(
-            flow.candidate.pulse_key,
-            CallResult(
-                SERVED if end.code is None or end.code == DRAINING else FAILURE,
-                end.why,
-                None,
-                first_ms if flow.stream else None,
-                told,
-                attempt.ms - first_ms if flow.stream else attempt.ms,
-            ),
-        )
+        told = output_tokens if output_tokens >= tokens_min else 0
+        self._health.ended(flow.key, CallResult(blame, why, None, first_ms, told, ms))
 
     def abandon(self, flow: Flow) -> None:
         """A bug of ours ended the call: let the provider go, and blame nobody."""
         flow.leave()
-        self._close_attempt(flow)
-        self._health.ended(flow.candidate.pulse_key, CallResult(Blame.NONE))
+        flow.attempt.ms = flow.elapsed_ms()
+        self._health.ended(flow.key, CallResult(Blame.NONE))
 
     def forget(self) -> None:
         """Settings or keys changed."""
         self._speaker.forget()
 
     def _send(self, candidate: Candidate, plan: Plan, ask: ChatRequest, started: float, caller: Leaver) -> Flow:
+        address, head, body = self._speaker.speak(candidate, ask)
+        deadlines = plan.deadlines
         kind = StreamFlow if ask.stream else WholeFlow
-        spoken = self._speaker.speak(candidate, ask)
-        flow = kind(candidate, ask, plan.deadlines, started, self._watch)
-        self._health.started(candidate.pulse_key)
+        flow = kind(candidate, ask, deadlines, started, self._watch)
+        self._health.started(flow.key)
         try:
-            flow.exchange = self._client.send(
-                spoken.address, spoken.head, spoken.body, flow, plan.deadlines.connect_seconds_max
-            )
+            flow.exchange = self._client.send(address, head, body, flow, deadlines.connect_seconds_max)
             caller.watch(flow.leave, flow.cut, flow.on_full, flow.on_room)
         except Exception:
             self.abandon(flow)
             raise
         return flow
-
-    def _close_attempt(self, flow: Flow) -> None:
-        flow.attempt.ms = flow.elapsed_ms()
 
 
 def _with_whose_key(candidate: Candidate, verdict: Verdict) -> Verdict:

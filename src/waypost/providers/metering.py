@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, TypeGuard
+from typing import Any
 
 from waypost.domain.chat import ChatRequest, Usage
 
@@ -18,7 +18,9 @@ def usage_of(reported: Any) -> Usage | None:
     if not isinstance(reported, dict):
         return None
     prompt, completion = reported.get("prompt_tokens"), reported.get("completion_tokens", 0)
-    if not _is_count(prompt) or not _is_count(completion):
+    if type(prompt) is not int or type(completion) is not int:
+        return None
+    if not (0 <= prompt <= TOKENS_MAX and 0 <= completion <= TOKENS_MAX):
         return None
     cached = reasoning = 0
     if "prompt_tokens_details" in reported:
@@ -48,10 +50,6 @@ def usage_json(usage: Usage) -> dict[str, Any]:
     if usage.estimated:
         shown["estimated"] = True
     return shown
-
-
-def _is_count(value: Any) -> TypeGuard[int]:
-    return type(value) is int and 0 <= value <= TOKENS_MAX
 
 
 def _detail(details: Any, name: str, at_most: int) -> int:

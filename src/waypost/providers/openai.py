@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
 from urllib.parse import quote, urlsplit
 
 from waypost import __version__
@@ -16,31 +15,25 @@ HEADS_MAX = 8_192
 DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
-class Spoken(NamedTuple):
-    """A call as it goes out."""
-
-    address: Address
-    head: bytes
-    body: bytes
-
-
 class OpenAISpeaker:
     """Writes calls; keeps the part of a request's head that never changes for an endpoint."""
 
     def __init__(self) -> None:
-        self._heads: dict[tuple[object, ...], tuple[Address, bytes]] = {}
+        self._heads: dict[tuple[int, int, bool], tuple[Candidate, Address, bytes]] = {}
+        """By the identity of endpoint and provider; what is kept holds on to both, so that no others can have it."""
 
-    def speak(self, candidate: Candidate, ask: ChatRequest) -> Spoken:
+    def speak(self, candidate: Candidate, ask: ChatRequest) -> tuple[Address, bytes, bytes]:
         """The address, head and body of one call to one endpoint."""
-        endpoint, provider = candidate.endpoint, candidate.provider
-        key = (provider.slug, provider.base_url, provider.key, provider.chat_path, endpoint.id, ask.stream)
-        known = self._heads.get(key)
-        if known is None:
+        endpoint, provider = candidate[:2]
+        key = (id(endpoint), id(provider), ask.stream)
+        kept = self._heads.get(key)
+        if kept is None:
             if len(self._heads) >= HEADS_MAX:
                 self._heads.clear()
-            known = self._heads[key] = _head(candidate, stream=ask.stream)
+            kept = self._heads[key] = (candidate, *_head(candidate, stream=ask.stream))
+        _, address, head = kept
         body = upstream_body(ask, endpoint.id, provider.drop_fields, provider.schema_shape)
-        return Spoken(known[0], b"%b%d\r\n\r\n" % (known[1], len(body)), body)
+        return address, b"%b%d\r\n\r\n" % (head, len(body)), body
 
     def forget(self) -> None:
         """Settings or keys changed: old keys must not stay in memory."""

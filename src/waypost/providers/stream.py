@@ -187,7 +187,7 @@ class StreamFlow(Flow):
     def _complete(self) -> None:
         rest = self._cutter.rest()
         if self.stage < HELD and self._headers.get(b"content-type", b"").startswith(b"application/json"):
-            read = read_whole(rest, self.attempt.status, self.candidate.provider.secrets)
+            read = read_whole(rest, self.attempt.status, self.candidate.provider)
             whole = Verdict("provider_failed", "answered in one piece where a stream was asked for", status=200)
             self._refuse(read if isinstance(read, Verdict) else whole)
         elif rest.endswith(BLANK_LINES_CR):

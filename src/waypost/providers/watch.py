@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Callable
 from time import perf_counter
 from typing import Protocol
 
@@ -27,18 +28,16 @@ class Watch:
     def __init__(self, tick_seconds: float = TICK_SECONDS) -> None:
         self.loop = asyncio.get_running_loop()
         self._tick_seconds = tick_seconds
-        self._flows: dict[Watched, None] = {}
+        self._flows: set[Watched] = set()
+        self.drop: Callable[[Watched], None] = self._flows.discard
+        """For a flow that has ended."""
         self._timer: asyncio.TimerHandle | None = None
 
     def add(self, flow: Watched) -> None:
         """Look after this one."""
-        self._flows[flow] = None
+        self._flows.add(flow)
         if self._timer is None:
             self._timer = self.loop.call_later(self._tick_seconds, self._tick)
-
-    def drop(self, flow: Watched) -> None:
-        """It has ended."""
-        self._flows.pop(flow, None)
 
     def _tick(self) -> None:
         now = perf_counter()
