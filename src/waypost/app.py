@@ -15,6 +15,7 @@ from collections.abc import Callable, Mapping, Sequence
 from time import perf_counter
 from typing import Any, NamedTuple
 
+from waypost.app_money import Money, absent_routes
 from waypost.domain.endpoints import Model, Provider
 from waypost.domain.requests import RequestNumbers, request_id
 from waypost.domain.waybill import Waybill
@@ -23,7 +24,7 @@ from waypost.door.cold import Gate, Handler, cold_app
 from waypost.door.completions import ChatDoor
 from waypost.door.cors import Cors
 from waypost.door.explain import Explain, explained
-from waypost.door.hub import Hub
+from waypost.door.hub import Hub, Purses
 from waypost.door.meter import Meter
 from waypost.door.models import Models
 from waypost.door.openapi import openapi
@@ -248,6 +249,7 @@ class ServingProcess:
             request_ids=self._request_id,
             cors=self._cors,
             body_bytes_max=settings.server.body_bytes_max,
+            absent=absent_routes(self._started_with),
         )
         door.serve(self.catalogue.providers.values())
         return door
@@ -257,13 +259,15 @@ class ServingProcess:
         gate = Gate(self.identity, self._problems, self._request_id, self._cors)
         catalogue, planner = (lambda: self.catalogue), (lambda: self.planner)
         room = ReadingRoom()
+        money = Money(self.books, self._reader, room, self.identity.memberships, lambda: self.settings)
         rooms = (
             Explain(self),
             Models(catalogue, planner, self._loop.time, self.pulse.reading),
-            Hub(catalogue, planner),
+            Hub(catalogue, planner, Purses(self.identity.memberships, money.free)),
             Requests(self._reader, room),
             PreferencesRoutes(self.books, lambda: self.catalogue.providers, self.identity),
             TokenRoutes(self.books, self._reader, room, self._mint, self.identity, unix_ms),
+            money,
         )
         handlers: dict[str, Handler] = {"openapi": openapi}
         for one in rooms:

@@ -38,6 +38,7 @@ from waypost.store.reader import Reader
 log = logging.getLogger("waypost")
 WATCH_SECONDS = 1.0
 OPEN_FILES_MAX = 65_536
+SECRET_BYTES_MIN = 16
 CONNECTIONS_FEW = 4_096
 """Who can bear fewer, and would not expect it, is told."""
 LOST_COMMIT_EXIT = 75
@@ -104,6 +105,18 @@ def check_files(settings: Settings) -> tuple[str, ...]:
     if bearable >= min(server.connections_max, CONNECTIONS_FEW):
         return ()
     return (f"at most {bearable:,} connections at once, not {server.connections_max:,}: raise `ulimit -n` for more",)
+
+
+def check_secret(settings: Settings) -> None:
+    """Where payments are to be heard of, nobody but who takes them may tell. Raises StartError."""
+    name = settings.credits.webhook_secret_env
+    if name is None or len(settings.top_up_secret.encode()) >= SECRET_BYTES_MIN:
+        return
+    is_what = f"is shorter than {SECRET_BYTES_MIN} bytes" if settings.top_up_secret else "is not set"
+    raise StartError(
+        f"credits.webhook_secret_env names {name}, which {is_what}.",
+        f'Put a long random text into it ({name}="$(openssl rand -hex 32)"), or leave that setting out.',
+    )
 
 
 def bind(host: str, port: int) -> socket.socket:
@@ -265,6 +278,7 @@ class Crew:
         gc.disable()  # what is loaded now stays: looking through it again and again would triple the start
         allow_open_files()
         odd = check_files(settings)
+        check_secret(settings)
         pepper = open_folder(settings.data_folder)
         async with AsyncExitStack() as closing:
             sock = closing.enter_context(bind(settings.server.host, settings.server.port))

@@ -7,7 +7,7 @@ Keys of providers come from the environment alone.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -85,6 +85,8 @@ class Settings:
     """Files that would be read if they were there."""
     mark: tuple[object, ...]
     """What `watch` gave just before they were read."""
+    top_up_secret: str = field(default="", repr=False)
+    """What messages about payments are signed with, as it is in the environment: `crew` looks whether it will do."""
 
     @property
     def catalogue_folder(self) -> Path:
@@ -176,6 +178,7 @@ def _settings(document: Document, environment: Mapping[str, str], layers: Layers
         lines=lines,
         looked_for=(),
         mark=(),
+        top_up_secret=environment.get(sections["credits"].webhook_secret_env or "", ""),
     )
 
 

@@ -33,13 +33,19 @@ def test_whoami_unfolds_a_fine_grained_token(run):
         grants=(Grant("user", "fina", frozenset({"user.billing.read"})),),
         expires_at=1_800_000_000_000,
     )
-    shown = run(reception.get("/api/whoami-v2", "fine")).json()["auth"]["accessToken"]
+    me = run(reception.get("/api/whoami-v2", "fine")).json()
+    shown = me["auth"]["accessToken"]
     assert shown["role"] == "fineGrained"
     assert shown["expiration"] == "2027-01-15T08:00:00.000Z"
     assert shown["fineGrained"] == {
         "canReadGatedRepos": False,
         "global": [INFERENCE],
-        "scoped": [{"entity": {"_id": "fina", "type": "user", "name": "fina"}, "permissions": ["user.billing.read"]}],
+        "scoped": [
+            {
+                "entity": {"_id": me["id"], "type": "user", "name": "fina"},
+                "permissions": ["user.billing.read"],
+            }
+        ],
     }
 
 

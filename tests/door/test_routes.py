@@ -5,7 +5,7 @@ from crossroads import provider
 
 from waypost.domain.callers import SCOPES
 from waypost.domain.problems import Refusal
-from waypost.door.routes import OWN_SEGMENTS, ROUTES, Auth, ChatPaths, allow_on, find
+from waypost.door.routes import OWN_SEGMENTS, ROUTES, Auth, ChatPaths, Whose, allow_on, find
 from waypost.providers.known import KNOWN
 
 CHATS = ChatPaths(
@@ -124,5 +124,20 @@ def test_scopes_are_asked_only_where_a_token_is_and_names_are_unique():
     assert len({(row.method, row.template) for row in ROUTES}) == len(ROUTES)
 
 
-def test_what_changes_something_always_asks_for_a_token():
-    assert all(row.auth is Auth.TOKEN for row in ROUTES if row.method != "GET")
+def test_what_changes_something_always_asks_for_a_token_or_a_signature():
+    assert all(row.auth in {Auth.TOKEN, Auth.SIGNATURE} for row in ROUTES if row.method != "GET")
+
+
+def test_a_route_that_the_settings_leave_out_is_no_route():
+    assert find("POST", "/api/webhooks/top-up", ChatPaths()).route.name == "top_up"
+    for path in ("/api/webhooks/top-up", "/api/webhooks/topup"):
+        with pytest.raises(Refusal) as caught:
+            find("POST", path, ChatPaths((), {"top_up"}))
+        assert (caught.value.code, "nearest" in caught.value.extra) == ("not_found", False)
+
+
+def test_a_role_is_asked_where_an_organisation_is_named_and_nowhere_else():
+    for row in ROUTES:
+        assert (row.access.role is not None) == (row.access.whose is Whose.ORGANISATION), row.name
+        assert row.access.whose is not Whose.ORGANISATION or "/{name}" in row.template
+        assert row.access.whose is Whose.NOBODY or row.auth is Auth.TOKEN

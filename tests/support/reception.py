@@ -10,9 +10,10 @@ from crossroads import START_MS, Crossroads, endpoint, model, provider, usd
 
 from waypost.domain.callers import INFERENCE, Caller, Token, User
 from waypost.domain.chat import Need
+from waypost.domain.payers import Organisation
 from waypost.door.cold import Gate, Handler, cold_app
 from waypost.door.cors import Cors
-from waypost.door.hub import Hub
+from waypost.door.hub import Hub, Purses
 from waypost.door.models import Models
 from waypost.door.problems import problem_writer
 from waypost.door.routes import ROUTES, ChatPaths
@@ -100,11 +101,17 @@ class Reception:
         self.models = Models(
             lambda: current.catalogue, lambda: current.planner, lambda: self.now, current.pulse.reading
         )
-        hub = Hub(lambda: current.catalogue, lambda: current.planner)
+        hub = Hub(
+            lambda: current.catalogue, lambda: current.planner, Purses(self.people.identity.memberships, self._free)
+        )
         all_handlers = dict.fromkeys((row.name for row in ROUTES), _nobody)
         all_handlers |= {**self.models.handlers(), **hub.handlers(), **handlers}
         self.chats = ChatPaths(current.catalogue.providers.values())
         self.app = cold_app(gate, all_handlers, lambda: self.chats)
+
+    async def _free(self, user_id: int, organisations: list[Organisation]) -> dict[str, int]:
+        """Everybody has a dollar."""
+        return dict.fromkeys([f"user:{user_id}", *(f"org:{one.id}" for one in organisations)], 1_000_000_000)
 
     def next_id(self) -> str:
         self.count += 1

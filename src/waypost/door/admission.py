@@ -23,15 +23,21 @@ class Memberships(Protocol):
 
 def check_personal(access: Access, caller: Caller) -> None:
     """A route about the caller itself, or the operator's. Raises Refusal `operator_only` or `scope_missing`."""
-    if access.whose is Whose.OPERATOR and not caller.user.operator:
+    if access.whose is Whose.OPERATOR:
+        operators_only(caller, "do this")
+    if access.scope is not None:
+        require(caller, access.scope)
+
+
+def operators_only(caller: Caller, what: str) -> None:
+    """Raises Refusal `operator_only` for everybody else."""
+    if not caller.user.operator:
         raise Refusal(
             "operator_only",
-            "Only operators may do this.",
+            f"Only operators may {what}.",
             why=f"{caller.user.name} is none",
             fix="Ask an operator; `waypost users set NAME --operator` makes one.",
         )
-    if access.scope is not None:
-        require(caller, access.scope)
 
 
 def organisation_for(access: Access, caller: Caller, name: str, memberships: Memberships) -> Organisation:

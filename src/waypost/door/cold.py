@@ -149,7 +149,7 @@ def cold_app(gate: Gate, handlers: Mapping[str, Handler], chats: Callable[[], Ch
     """
     by_path: dict[str, dict[str, tuple[routes.Route, Handler]]] = {}
     for row in routes.ROUTES:
-        if not row.hot:
+        if not row.hot and not (row.optional and row.name not in handlers):
             by_path.setdefault(row.template, {})[row.method] = (row, handlers[row.name])
 
     def refusal(http: Request) -> Problem:

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Awaitable, Callable, Iterable, Iterator
+from datetime import UTC, datetime
 from hashlib import blake2b
-from typing import Any, Final
+from typing import Any, Final, NamedTuple, Protocol
 
 from starlette.responses import Response
 
 from waypost.domain.callers import Caller, Token
 from waypost.domain.endpoints import Endpoint, Model
+from waypost.domain.ledger import period_of, period_range
+from waypost.domain.payers import Member, Organisation, at_least
 from waypost.domain.problems import Refusal
 from waypost.door.cold import Ask, Handler, json_response
 from waypost.door.forms import Query, iso
@@ -30,12 +33,27 @@ Found = tuple[Model, list[Endpoint]]
 """A model, and the endpoints a client may be told of."""
 
 
+class Memberships(Protocol):
+    """Organisations and who is in them, from memory."""
+
+    def find(self, name: str) -> Organisation | None: ...
+    def of_user(self, user_id: int) -> list[tuple[Organisation, Member]]: ...
+
+
+class Purses(NamedTuple):
+    """Who is in which organisation, and what is free on whose account."""
+
+    memberships: Memberships
+    free: Callable[[int, list[Organisation]], Awaitable[dict[str, int]]]
+
+
 class Hub:
     """Answers for the Hub's routes. `catalogue` and `planner` give those in force now."""
 
-    def __init__(self, catalogue: Callable[[], Catalogue], planner: Callable[[], Planner]) -> None:
+    def __init__(self, catalogue: Callable[[], Catalogue], planner: Callable[[], Planner], purses: Purses) -> None:
         self._catalogue = catalogue
         self._planner = planner
+        self._purses = purses
 
     def handlers(self) -> dict[str, Handler]:
         """By route name."""
@@ -47,8 +65,14 @@ class Hub:
         }
 
     async def whoami(self, ask: Ask) -> Response:
-        """Who the token belongs to."""
-        return json_response(_identity(ask.user))
+        """Who the token belongs to, and who can pay for its calls."""
+        caller = ask.user
+        own = self._purses.memberships.of_user(caller.user.id)
+        free = await self._purses.free(caller.user.id, [organisation for organisation, _ in own])
+        orgs = [_org(organisation, member, free[f"org:{organisation.id}"]) for organisation, member in own]
+        can_pay = free[f"user:{caller.user.id}"] > 0
+        scoped = _scoped(caller.token, self._purses.memberships)
+        return json_response({**_identity(caller, can_pay=can_pay), "orgs": orgs, "auth": _auth(caller.token, scoped)})
 
     async def hub_models(self, ask: Ask) -> Response:
         """Models that match every filter, a page at a time."""
@@ -127,7 +151,7 @@ class Hub:
         return [endpoint for endpoint, out in met if may_call_some_day(out)]
 
 
-def _identity(caller: Caller) -> dict[str, Any]:
+def _identity(caller: Caller, *, can_pay: bool) -> dict[str, Any]:
     user = caller.user
     return {
         "type": "user",
@@ -136,33 +160,53 @@ def _identity(caller: Caller) -> dict[str, Any]:
         "fullname": user.fullname or user.name,
         **({"email": user.email} if user.email else {}),
         "emailVerified": bool(user.email),
-        "canPay": False,
+        "canPay": can_pay,
         "isPro": False,
-        "periodEnd": None,
+        "periodEnd": _month_ends(),
         "avatarUrl": "",
         "billingMode": "prepaid",
-        "orgs": [],
-        "auth": {"type": "access_token", "accessToken": _access_token(caller.token)},
     }
 
 
-def _access_token(token: Token) -> dict[str, Any]:
+def _org(organisation: Organisation, member: Member, free: int) -> dict[str, Any]:
+    """An organisation the user is in. It can pay where it has credits and the user may use them."""
+    return {
+        "type": "org",
+        "id": _object_id(f"org {organisation.name}"),
+        "name": organisation.name,
+        "fullname": organisation.fullname or organisation.name,
+        "email": None,
+        "canPay": free > 0 and at_least(member.role, organisation.rules.billers),
+        "periodEnd": _month_ends(),
+        "avatarUrl": "",
+        "roleInOrg": member.role,
+        "isEnterprise": False,
+    }
+
+
+def _month_ends() -> int:
+    """Unix seconds at which included credits end and new ones come."""
+    return period_range(period_of(int(datetime.now(UTC).timestamp() * 1000)))[1] // 1000
+
+
+def _auth(token: Token, scoped: list[dict[str, Any]]) -> dict[str, Any]:
     shown: dict[str, Any] = {"displayName": token.name, "role": token.kind, "createdAt": iso(token.created_at)}
     if token.expires_at is not None:
         shown["expiration"] = iso(token.expires_at)
     if token.kind == "fineGrained":
-        shown["fineGrained"] = {
-            "canReadGatedRepos": False,
-            "global": sorted(token.permissions),
-            "scoped": [
-                {
-                    "entity": {"_id": grant.entity_name, "type": grant.entity_type, "name": grant.entity_name},
-                    "permissions": sorted(grant.permissions),
-                }
-                for grant in token.grants
-            ],
-        }
-    return shown
+        shown["fineGrained"] = {"canReadGatedRepos": False, "global": sorted(token.permissions), "scoped": scoped}
+    return {"type": "access_token", "accessToken": shown}
+
+
+def _scoped(token: Token, memberships: Memberships) -> list[dict[str, Any]]:
+    """Permissions on single entities, each entity with the id that it has in this answer."""
+    found = []
+    for grant in token.grants:
+        organisation = memberships.find(grant.entity_name) if grant.entity_type == "org" else None
+        name = grant.entity_name if organisation is None else organisation.name
+        entity = {"_id": _object_id(f"{grant.entity_type} {name}"), "type": grant.entity_type, "name": name}
+        found.append({"entity": entity, "permissions": sorted(grant.permissions)})
+    return found
 
 
 def _object_id(name: str) -> str:

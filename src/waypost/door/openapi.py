@@ -16,6 +16,8 @@ from waypost.door.cold import Ask
 from waypost.door.requests import LIMIT_DEFAULT, LIMIT_MAX
 from waypost.door.routes import ROUTES, Auth, Route
 from waypost.door.schemas import COUNT, FLAG, SCHEMAS, TEXT, WHOLE, Schema, named
+from waypost.door.schemas_money import MONEY_SCHEMAS
+from waypost.store.usage import GROUPS
 
 JSON: Final = "application/json"
 
@@ -59,6 +61,19 @@ _hub_query: dict[str, Schema] = {
     "cursor": COUNT | {"maximum": 1_000_000_000},
     "expand": _expand,
 }
+_period_query: dict[str, Schema] = {
+    "startDate": _time | {"description": "ISO time or Unix seconds; without it, the beginning of this UTC month."},
+    "endDate": _time | {"description": "Not included; without it, the end of this month."},
+    "format": {"enum": ["json", "csv"]},
+}
+_usage_query: dict[str, Schema] = {
+    **_period_query,
+    "by": TEXT | {"description": f"Some of {', '.join(GROUPS)}, with commas between; or `request` for every call."},
+}
+_transfers_query: dict[str, Schema] = {
+    "before": WHOLE | {"minimum": 1, "description": "`next` of the page before."},
+    "limit": _limit,
+}
 
 OPERATIONS: Final[dict[str, Operation]] = {
     "chat": Operation("ChatCompletion", body="ChatRequest"),
@@ -89,6 +104,21 @@ OPERATIONS: Final[dict[str, Operation]] = {
             ("remove", "", Operation("RemovedProviderKey")),
         )
     },
+    "usage": Operation("Usage", query=_usage_query),
+    "usage_by_session": Operation("UsageBySession", query=_period_query),
+    "credits": Operation("Credits", query=_transfers_query),
+    "list_organisations": Operation("OrganisationList", query={"all": FLAG | {"description": "Operators: every one."}}),
+    "create_organisation": Operation("Organisation", 201, body="NewOrganisation"),
+    "get_organisation": Operation("Organisation"),
+    "change_organisation": Operation("Organisation", body="OrganisationChange"),
+    "put_member": Operation("Member", body="MemberChange"),
+    "remove_member": Operation("Member"),
+    "organisation_usage": Operation("Usage", query=_usage_query),
+    "organisation_usage_by_session": Operation("UsageBySession", query=_period_query),
+    "organisation_credits": Operation("Credits", query=_transfers_query),
+    "give_organisation_credits": Operation("Movement", 201, body="NewCredits", others={200: "Movement"}),
+    "give_user_credits": Operation("Movement", 201, body="NewCredits", others={200: "Movement"}),
+    "top_up": Operation("Movement", 201, body="Payment", others={200: "Movement"}),
     "live": Operation("Live"),
     "ready": Operation("Ready", others={503: "Ready"}),
     "metrics": Operation(None, media="text/plain"),
@@ -107,6 +137,8 @@ def codes_of(route: Route) -> set[str]:
     codes = {"internal_error", *_LIMITS}
     if route.auth in {Auth.TOKEN, Auth.OPTIONAL}:
         codes |= _AUTH
+    if route.auth is Auth.SIGNATURE:
+        codes |= {"signature_invalid"}
     if route.scope is not None:
         codes |= {"scope_missing", "operator_only"}
     if route.access.role is not None:
@@ -140,7 +172,7 @@ def document() -> bytes:
                 "servers": [{"url": "/"}],
                 "paths": paths,
                 "components": {
-                    "schemas": SCHEMAS,
+                    "schemas": SCHEMAS | MONEY_SCHEMAS,
                     "securitySchemes": {"token": {"type": "http", "scheme": "bearer"}},
                 },
             }

@@ -7,13 +7,13 @@ permission tests, and the words that no provider may be named after.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from difflib import SequenceMatcher
 from enum import StrEnum
 from typing import Final, NamedTuple
 from urllib.parse import unquote
 
-from waypost.domain.callers import INFERENCE, ORG_SETTINGS, SETTINGS
+from waypost.domain.callers import BILLING_READ, CREDITS_WRITE, INFERENCE, ORG_BILLING_READ, ORG_SETTINGS, SETTINGS
 from waypost.domain.endpoints import Provider
 from waypost.domain.problems import Refusal
 from waypost.domain.tables import nearest
@@ -100,6 +100,8 @@ class Route(NamedTuple):
     """Hugging Face's Hub: its clients read refusals of these routes by the Hub's words."""
     whole_body: bool = False
     """Its body is a conversation: the server's own limit on bodies holds."""
+    optional: bool = False
+    """It is there only where the settings ask for it."""
 
     @property
     def auth(self) -> Auth:
@@ -116,9 +118,13 @@ _PREFERENCES: Final = "/api/settings/inference-providers"
 _GROUP_PREFERENCES: Final = "/api/organizations/{name}/settings/inference-providers"
 _TOKENS: Final = "/api/settings/tokens"
 _BILLING: Final = "/api/settings/billing"
-_ORGANISATIONS: Final = "/api/organizations"
-_ORGANISATION: Final = "/api/organizations/{name}"
+_GROUPS: Final = "/api/organizations"
+_GROUP: Final = "/api/organizations/{name}"
 _MEMBER: Final = "/api/organizations/{name}/members/{user}"
+_IN_GROUP: Final = organisation(ORG_SETTINGS, "read")
+_RUNS_GROUP: Final = organisation(ORG_SETTINGS, "admin")
+_READS_BILLS: Final = organisation(ORG_BILLING_READ, "admin")
+_GIVES: Final = operator(CREDITS_WRITE)
 
 ROUTES: Final = (
     Route("POST", CHAT_PATH, "chat", "Have a model answer a conversation", own(INFERENCE), hot=True, whole_body=True),
@@ -126,7 +132,7 @@ ROUTES: Final = (
         "POST", PROVIDER_TEMPLATE, "chat_pinned", "The same at one provider, with that provider's own model id",
         own(INFERENCE), hot=True, whole_body=True,
     ),
-    Route("POST", "/v1/explain", "explain", "Say what a conversation would do; nothing is called", own(), whole_body=True),
+    Route("POST", "/v1/explain", "explain", "Say what a conversation would do; call nobody", own(), whole_body=True),
     Route("GET", "/v1/models", "list_models", "The catalogue, or what the caller may call of it", ANYBODY),
     Route("GET", "/v1/models/{model:path}", "get_model", "One model and its providers", ANYBODY),
     Route("GET", "/v1/requests", "list_requests", "Past requests, newest first", own()),
@@ -148,6 +154,27 @@ ROUTES: Final = (
     Route("GET", _TOKENS, "list_tokens", "The caller's tokens, without their secrets", own(SETTINGS)),
     Route("POST", _TOKENS, "create_token", "A new token; its secret is shown once", own(SETTINGS)),
     Route("DELETE", f"{_TOKENS}/{{id}}", "revoke_token", "Make a token invalid for good", own(SETTINGS)),
+    Route("GET", f"{_BILLING}/usage-v2", "usage", "What the caller's account was charged", own(BILLING_READ)),
+    Route(
+        "GET", f"{_BILLING}/usage-by-inference-session", "usage_by_session", "The same by session tag",
+        own(BILLING_READ),
+    ),
+    Route("GET", f"{_BILLING}/credits", "credits", "The caller's credits, and what moved them", own(BILLING_READ)),
+    Route("GET", _GROUPS, "list_organisations", "The organisations that the caller is in", own()),
+    Route("POST", _GROUPS, "create_organisation", "A new organisation", operator(ORG_SETTINGS)),
+    Route("GET", _GROUP, "get_organisation", "An organisation, its limits, rules and members", _IN_GROUP),
+    Route("PATCH", _GROUP, "change_organisation", "Change its limits and rules", _RUNS_GROUP),
+    Route("PUT", _MEMBER, "put_member", "Add a user, or change its role or limit", _RUNS_GROUP),
+    Route("DELETE", _MEMBER, "remove_member", "A user leaves the organisation", _RUNS_GROUP),
+    Route("GET", f"{_GROUP}/billing/usage-v2", "organisation_usage", "What it was charged", _READS_BILLS),
+    Route(
+        "GET", f"{_GROUP}/billing/usage-by-inference-session", "organisation_usage_by_session",
+        "The same by session tag", _READS_BILLS,
+    ),
+    Route("GET", f"{_GROUP}/billing/credits", "organisation_credits", "Its credits, and what moved them", _READS_BILLS),
+    Route("POST", f"{_GROUP}/credits", "give_organisation_credits", "Give it credits", _GIVES),
+    Route("POST", "/api/users/{user}/credits", "give_user_credits", "Give a user credits", _GIVES),
+    Route("POST", "/api/webhooks/top-up", "top_up", "Somebody has paid for credits", SIGNED, optional=True),
     Route("GET", "/live", "live", "The process answers", OPEN, hot=True),
     Route("GET", "/ready", "ready", "It can take calls, or why not", OPEN, hot=True),
     Route("GET", "/metrics", "metrics", "Counters in Prometheus' text format", OPEN, hot=True),
@@ -174,12 +201,13 @@ class Match(NamedTuple):
 
 
 class ChatPaths:
-    """Every path on which a conversation may be posted, for one set of providers.
+    """Every path on which a conversation may be posted, for one set of providers; and which rows are `absent`.
 
     `exact` answers most calls with one look-up: path → the provider it pins, None where it pins none.
     """
 
-    def __init__(self, providers: Iterable[Provider] = ()) -> None:
+    def __init__(self, providers: Iterable[Provider] = (), absent: Collection[str] = ()) -> None:
+        self.absent = absent
         self.exact: dict[str, str | None] = {CHAT_PATH: None}
         self.slugs: list[str] = []
         self._patterns: list[tuple[re.Pattern[str], str]] = []
@@ -243,7 +271,11 @@ def allow_on(raw_path: str, chats: ChatPaths) -> str:
 def _rows(method: str, raw_path: str, chats: ChatPaths) -> dict[str, Match]:
     """Every row of a path, by method; at least one."""
     path = unquote(raw_path)
-    rows = {route.method: Match(route, found.groupdict()) for p, route in _PATTERNS if (found := p.fullmatch(path))}
+    rows = {
+        route.method: Match(route, found.groupdict())
+        for p, route in _PATTERNS
+        if (found := p.fullmatch(path)) and route.name not in chats.absent
+    }
     if not rows and chats.holds(raw_path):
         rows = {"POST": Match(_PINNED, {})}
     if not rows:
@@ -272,7 +304,7 @@ def _not_found(method: str, path: str, chats: ChatPaths) -> Refusal:
     if first and first not in OWN_SEGMENTS and path.endswith("/chat/completions") and path != "/chat/completions":
         near = _nearest_provider_path(first, path, chats)
     else:
-        near = _nearest_route(method, path)
+        near = _nearest_route(method, path, [row for row in _PATTERNS if row[1].name not in chats.absent])
     return Refusal(
         "not_found",
         f"There is nothing at {_shown(path)}.",
@@ -290,23 +322,23 @@ def _nearest_provider_path(first: str, path: str, chats: ChatPaths) -> str | Non
     return f"POST /{slug}{CHAT_PATH}" if slug else f"POST {CHAT_PATH}"
 
 
-def _nearest_route(method: str, path: str) -> str | None:
+def _nearest_route(method: str, path: str, there: Sequence[tuple[re.Pattern[str], Route]]) -> str | None:
     """A wrong base path (no `/v1`, or two) is the usual mistake; a method that fits goes first."""
     words = path.rstrip("/")
     if words.rpartition("/")[2] in HEALTH_WORDS:
         return "GET /ready"
     for guess in (words, f"/v1{words}", words.replace("/v1/v1/", "/v1/", 1), words.replace("/api/v1/", "/v1/", 1)):
-        fits = [route for p, route in _PATTERNS if p.fullmatch(guess)]
+        fits = [route for p, route in there if p.fullmatch(guess)]
         if fits:
             best = next((route for route in fits if route.method == method), fits[0])
             return f"{best.method} {guess if '{' in best.template else best.template}"
-    return _spelled_like(method, words)
+    return _spelled_like(method, words, [route for _, route in there])
 
 
-def _spelled_like(method: str, path: str) -> str | None:
+def _spelled_like(method: str, path: str, there: Iterable[Route]) -> str | None:
     """The route that this path means but for a slip, if there is one."""
     near = {}
-    for _, route in _PATTERNS:
+    for route in there:
         full = _filled(route.template, path)
         likeness = _likeness(path.split("/"), full.split("/"))
         if likeness >= NEAR_LIKENESS:

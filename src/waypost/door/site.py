@@ -6,7 +6,7 @@ the cold routes' application.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Final, Protocol
 
 from waypost.domain.callers import Caller
@@ -54,8 +54,9 @@ class Door:
         request_ids: Callable[[], str],
         cors: Cors | None = None,
         body_bytes_max: int = 32 * 1024 * 1024,
+        absent: Collection[str] = (),
     ) -> None:
-        """`hot` maps a route's name to its handler, `cold` is the bridge to everything else."""
+        """`hot` maps a route's name to its handler, `cold` is the bridge to all else; `absent` names rows not there."""
         self._chat = chat
         self._cold = cold
         self._identity = identity
@@ -64,12 +65,12 @@ class Door:
         self._cors = cors or Cors()
         self._body_bytes_max = body_bytes_max
         self._gets = {row.template: hot[row.name] for row in routes.ROUTES if row.hot and row.method == "GET"}
-        self.chats = ChatPaths()
-        self._chat_paths = self.chats.exact
+        self._absent = absent
+        self.serve(())
 
     def serve(self, providers: Iterable[Provider]) -> None:
         """Conversations may be posted on these providers' paths from now on."""
-        self.chats = ChatPaths(providers)
+        self.chats = ChatPaths(providers, self._absent)
         self._chat_paths = self.chats.exact
 
     def call(self, request: Request, reply: Reply) -> None:
