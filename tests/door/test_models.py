@@ -7,6 +7,8 @@ import pytest
 from crossroads import SERVED, Crossroads, endpoint, model, usd
 from reception import CREATED, Reception, small_catalogue
 
+from waypost.domain.endpoints import Preferences
+from waypost.domain.payers import Member, Organisation
 from waypost.domain.pulse import CallResult
 
 
@@ -98,6 +100,18 @@ def test_providers_come_in_the_callers_order(run):
     reception.people.prefer("anna", order=("beta",))
     shown = run(reception.get("/v1/models/acme/one", "anna")).json()
     assert [row["provider"] for row in shown["providers"]] == ["beta", "alpha", "keyless"]
+
+
+def test_a_default_payers_terms_stand_in_the_list_of_those_it_pays_for(run):
+    reception = Reception()
+    says = Preferences(order=("beta", "keyless"), disabled=frozenset({"alpha"}))
+    number = reception.people.caller("anna").user.id
+    reception.people.identity.load([], [], [Organisation(9, "acme", preferences=says)], [Member(9, number, "admin")])
+    reception.people.prefer("anna", order=("keyless",), payer="acme")
+    rows = run(reception.get("/v1/models/acme/one", "anna")).json()["providers"]
+    assert [row["provider"] for row in rows] == ["keyless", "beta", "alpha"]
+    assert (rows[2]["status"], rows[2]["why_not"]["reason"]) == ("live", "disabled_by_organisation")
+    assert "an admin of acme (anna)" in rows[2]["why_not"]["fix"]
 
 
 @pytest.mark.parametrize("path", ["/v1/models/acme/one", "/v1/models/acme%2Fone", "/v1/models/acme/one:fastest"])

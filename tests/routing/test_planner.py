@@ -1,5 +1,6 @@
 import random
 import time
+from dataclasses import replace
 
 import pytest
 from crossroads import SERVED, Crossroads, ask, caller, endpoint, model, payer, provider, usd
@@ -7,6 +8,7 @@ from crossroads import SERVED, Crossroads, ask, caller, endpoint, model, payer, 
 from waypost.domain.callers import Caller
 from waypost.domain.chat import Need
 from waypost.domain.endpoints import Deadlines, Model, Preferences
+from waypost.domain.payers import Rules, Terms
 from waypost.domain.problems import Refusal
 from waypost.domain.pulse import CallResult
 from waypost.routing.planner import PlannerSettings
@@ -112,6 +114,57 @@ def test_callers_with_equal_rights_but_other_objects_are_planned_apart_and_alike
         mine = caller(Preferences(disabled=frozenset({"alpha"})), models=frozenset({"acme/one"}))
         assert roads.order(None, mine) == ["beta"]
         assert roads.order() == ["alpha", "beta"]
+
+
+def acme(*, order: tuple[str, ...] = (), disabled: tuple[str, ...] = (), **rules) -> Terms:
+    return Terms("acme", ("ann",), Preferences(order=order, disabled=frozenset(disabled)), Rules(**rules))
+
+
+def test_what_an_organisation_allows_is_asked_where_it_pays_and_nowhere_else() -> None:
+    roads = Crossroads(TWO)
+    terms = acme(disabled=("alpha",))
+    for _ in range(2):
+        assert roads.order() == ["alpha", "beta"]
+        assert roads.excluded(terms=terms) == {"alpha": "disabled_by_organisation"}
+        assert roads.excluded(terms=acme(models=frozenset({"acme/two"}))) == dict.fromkeys(
+            ("alpha", "beta"), "model_not_allowed_by_organisation"
+        )
+    refused = roads.planner.refusal(roads.plan(terms=acme(providers=frozenset())), ask())
+    assert refused.code == "model_not_supported"
+    assert refused.fix.startswith("Ask an admin of acme (ann) to allow")
+
+
+def test_terms_that_were_freed_are_never_mistaken_for_new_ones_at_the_same_place() -> None:
+    roads = Crossroads(TWO)
+    for _ in range(20):
+        assert roads.order(terms=acme(disabled=("alpha",))) == ["beta"]
+        assert roads.order(terms=acme(disabled=("beta",))) == ["alpha"]
+
+
+def test_preferred_is_the_callers_order_then_the_organisations_then_the_catalogues() -> None:
+    roads = Crossroads(model("alpha", "beta", "gamma", "delta"), other=provider("other"))
+    who = caller(Preferences(order=("gamma",)))
+    assert roads.order("preferred", who, terms=acme(order=("other", "delta", "gamma"))) == [
+        "gamma",
+        "delta",
+        "alpha",
+        "beta",
+    ]
+    assert roads.excluded("preferred", who, terms=acme(order=("other", "delta"))) == {"other": "no_such_model"}
+    assert roads.order("preferred", who) == ["gamma", "alpha", "beta", "delta"]
+
+
+def test_a_survey_is_paid_by_whom_the_callers_settings_say() -> None:
+    roads = Crossroads(TWO)
+    who = replace(caller(), payer=payer(acme(disabled=("alpha",))))
+    plan = roads.planner.survey(roads.catalogue.models["acme/one"], who)
+    assert [(e.provider, e.reason) for e in plan.excluded] == [("alpha", "disabled_by_organisation")]
+
+
+def test_a_caller_may_demand_a_price_of_its_own() -> None:
+    roads = Crossroads(model(endpoint("alpha", price=usd(1, 1)), "beta"))
+    assert roads.excluded(None, caller(Preferences(price_demanded=True))) == {"beta": "unpriced"}
+    assert roads.excluded(terms=acme(price_demanded=True)) == {"beta": "unpriced"}
 
 
 def test_rights_that_were_freed_are_never_mistaken_for_new_ones_at_the_same_place() -> None:

@@ -6,13 +6,13 @@ from hypothesis import strategies as st
 
 from waypost.domain.chat import Need
 from waypost.domain.endpoints import Preferences
+from waypost.domain.payers import Rules, Terms
 from waypost.domain.pulse import CallResult
 from waypost.routing.needs import RULES, WAITING_HELPS
 from waypost.routing.planner import Planner, PlannerSettings
 from waypost.routing.policies import POLICIES, Figures, View, Wish, expected_mix
 from waypost.routing.shortlist import RERANK_MS
 
-PAYER = payer()
 SLUGS = ("alpha", "beta", "gamma", "delta")
 REASONS = {rule.reason for rule in RULES} | {"no_such_model"}
 maybe = st.one_of
@@ -64,6 +64,23 @@ callers = st.builds(
     st.sampled_from([None, None, frozenset({"acme/one"}), frozenset({"acme/two"})]),
     maybe(st.none(), slug_sets),
 )
+payers = st.builds(
+    payer,
+    maybe(
+        st.none(),
+        st.builds(
+            lambda preferences, rules: Terms("acme", ("ann",), preferences, rules),
+            preferences,
+            st.builds(
+                Rules,
+                models=st.sampled_from([None, None, frozenset({"acme/one"}), frozenset({"acme/two"})]),
+                disabled_models=st.sampled_from([frozenset(), frozenset({"acme/one"})]),
+                providers=maybe(st.none(), slug_sets),
+                price_demanded=st.booleans(),
+            ),
+        ),
+    ),
+)
 asks = st.builds(
     lambda tag, more, images: ask(tag=tag, images=images, **more),
     st.sampled_from([None, *POLICIES, "alpha", "nobody"]),
@@ -107,24 +124,33 @@ def figures_of(roads: Crossroads, slug: str) -> Figures:
 
 
 @settings(max_examples=150, deadline=None)
-@given(crossroads(), st.lists(st.tuples(events, callers, asks), min_size=1, max_size=4))
+@given(crossroads(), st.lists(st.tuples(events, callers, payers, asks), min_size=1, max_size=4))
 def test_every_plan_keeps_its_promises(roads, calls) -> None:
-    for happened, who, one in calls:
+    for happened, who, pays, one in calls:
         live_through(roads, happened)
         roads.clock.pass_seconds(RERANK_MS / 1000)
-        plan = roads.planner.plan(one, who, PAYER)
-        everybody_is_there_once(roads, plan, one, who)
-        order_follows_the_policy(roads, plan, one, who)
+        plan = roads.planner.plan(one, who, pays)
+        wish = wish_of(who, pays)
+        everybody_is_there_once(roads, plan, one, who, wish)
+        order_follows_the_policy(roads, plan, one, wish)
         no_breaker_takes_the_last(roads, plan)
         reasons_are_true(roads, plan, one, who)
-        a_fresh_planner_says_the_same(roads, plan, one, who)
+        nothing_is_served_that_its_payer_forbids(plan, pays)
+        a_fresh_planner_says_the_same(roads, plan, one, who, pays)
         if not plan.order:
             refused = roads.planner.refusal(plan, one)
             assert (refused.code == "providers_busy") == any(e.reason in WAITING_HELPS for e in plan.excluded)
             assert (refused.retry_after_seconds is not None) == (refused.code == "providers_busy")
 
 
-def everybody_is_there_once(roads, plan, one, who) -> None:
+def wish_of(who, pays) -> Wish:
+    order = who.user.preferences.order
+    if pays.terms is None:
+        return Wish(order)
+    return Wish(order, then=tuple(slug for slug in pays.terms.preferences.order if slug not in order), whose="acme")
+
+
+def everybody_is_there_once(roads, plan, one, who, wish) -> None:
     seen = [c.provider.slug for c in plan.order] + [e.provider for e in plan.excluded]
     expected = [e.provider for e in roads.catalogue.models["acme/one"].endpoints]
     pin = one.tag or who.user.preferences.default_policy
@@ -132,18 +158,18 @@ def everybody_is_there_once(roads, plan, one, who) -> None:
         expected.append(pin)
     if pin == "preferred":
         expected += [
-            slug for slug in who.user.preferences.order if slug in roads.catalogue.providers and slug not in expected
+            slug for slug in (*wish.order, *wish.then) if slug in roads.catalogue.providers and slug not in expected
         ]
     assert sorted(seen) == sorted(expected)
     assert {e.reason for e in plan.excluded} <= REASONS
 
 
-def order_follows_the_policy(roads, plan, one, who) -> None:
+def order_follows_the_policy(roads, plan, one, wish) -> None:
     policy = POLICIES.get(plan.policy)
     if policy is None:
         assert [c.provider.slug for c in plan.order] in ([], [plan.policy])
         return
-    wish = Wish(who.user.preferences.order, expected_mix(one))
+    wish = wish._replace(mix=expected_mix(one))
     ranks = [policy(View(c.endpoint, figures_of(roads, c.provider.slug), wish)) for c in plan.order]
     measured_first = ranks[1:] if plan.explored else ranks
     assert [rank.key for rank in measured_first] == sorted(rank.key for rank in measured_first)
@@ -179,9 +205,22 @@ def reasons_are_true(roads, plan, one, who) -> None:
         assert roads.pulse.vitals(("acme/one", slug)).rest_until_ms <= roads.clock.now_ms
 
 
-def a_fresh_planner_says_the_same(roads, plan, one, who) -> None:
+def nothing_is_served_that_its_payer_forbids(plan, pays) -> None:
+    if pays.terms is None:
+        assert not any("organisation" in exclusion.reason for exclusion in plan.excluded)
+        return
+    rules, preferences = pays.terms.rules, pays.terms.preferences
+    for candidate in plan.order:
+        assert candidate.provider.slug not in preferences.disabled
+        assert rules.providers is None or candidate.provider.slug in rules.providers
+        assert rules.models is None or "acme/one" in rules.models
+        assert "acme/one" not in rules.disabled_models
+        assert candidate.endpoint.price is not None or not rules.price_demanded
+
+
+def a_fresh_planner_says_the_same(roads, plan, one, who, pays) -> None:
     """What is kept from call to call never shows."""
     settings = PlannerSettings(explore_share=0.2, price_demanded=roads.planner._settings.price_demanded)
     fresh = Planner(roads.catalogue, roads.pulse, Clock(roads.clock.now_ms), roads.dice, settings)
-    assert fresh.plan(one, who, PAYER) == plan
-    assert roads.planner.plan(one, who, PAYER) == plan
+    assert fresh.plan(one, who, pays) == plan
+    assert roads.planner.plan(one, who, pays) == plan

@@ -78,5 +78,17 @@ def test_preferred_keeps_the_callers_order_and_puts_the_others_behind() -> None:
     assert "not in your order" in gamma.why
 
 
+def test_preferred_goes_on_with_the_order_of_the_organisation_that_pays() -> None:
+    wish = Wish(order=("beta",), then=("gamma", "delta"), whose="acme")
+    ranks = [preferred(View(endpoint(slug), wish=wish)) for slug in ("beta", "gamma", "delta", "alpha")]
+    assert [rank.key for rank in ranks] == sorted({rank.key for rank in ranks})
+    assert [rank.why for rank in ranks] == [
+        "number 1 in your order",
+        "number 1 in the order of acme",
+        "number 2 in the order of acme",
+        "not in your order, nor in that of acme: as the catalogue lists it",
+    ]
+
+
 def test_a_provider_asked_for_by_name_needs_no_figure() -> None:
     assert named(View(endpoint("alpha"))).why == "asked for by name"

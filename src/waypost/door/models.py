@@ -31,8 +31,12 @@ CALLER_LIST_SECONDS: Final = 2.0
 """A caller's own list is kept at least so long, and at least 20 times as long as it took to make."""
 SHARE: Final = 20
 LISTS_MAX: Final = 64
-CALLERS_OWN: Final = frozenset({"disabled_by_user", "not_preferred", "model_not_allowed", "provider_not_allowed"})
-"""Reasons that say something of the caller and nothing of the endpoint: it is still `live`."""
+CALLERS_OWN: Final = frozenset({
+    "disabled_by_user", "not_preferred", "model_not_allowed", "provider_not_allowed", "disabled_by_organisation",
+    "not_preferred_by_organisation", "model_not_allowed_by_organisation", "model_disabled_by_organisation",
+    "provider_not_allowed_by_organisation",
+})  # fmt: skip
+"""Reasons that say something of the caller or who pays and nothing of the endpoint: it is still `live`."""
 MODEL_CHARS_SHOWN: Final = 200
 
 _encode = msgspec.json.Encoder().encode
@@ -70,9 +74,11 @@ class Measured(Protocol):
 
 
 def standing(planner: Planner, model: Model, caller: Caller) -> Standing:
-    """The model's endpoints as this caller would meet them, in the order of the caller's preferences."""
+    """The model's endpoints as this caller would meet them, in the order that `preferred` keeps to."""
     out = {exclusion.provider: exclusion for exclusion in planner.survey(model, caller).excluded}
-    wanted = caller.user.preferences.order
+    terms = None if caller.payer is None else caller.payer.terms
+    then = () if terms is None else terms.preferences.order
+    wanted = tuple(dict.fromkeys((*caller.user.preferences.order, *then)))
     places = {slug: place for place, slug in enumerate(wanted)}
     ordered = (
         sorted(model.endpoints, key=lambda one: places.get(one.provider, len(wanted))) if wanted else model.endpoints
