@@ -9,7 +9,7 @@ import msgspec
 
 from waypost.domain.problems import Failed, Problem
 from waypost.domain.pulse import PulseDelta
-from waypost.store import organisations, people, provider_keys
+from waypost.store import keyed_calls, organisations, people, provider_keys
 from waypost.store.credits import COMMANDS as CREDITS
 from waypost.store.desk import Command, Commands, Desk, invalid
 from waypost.store.readings_table import save_readings
@@ -49,6 +49,7 @@ COMMANDS: Final[Commands] = {
     **CREDITS,
     **organisations.COMMANDS,
     **provider_keys.COMMANDS,
+    **keyed_calls.COMMANDS,
 }
 
 

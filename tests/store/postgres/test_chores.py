@@ -3,6 +3,8 @@ from sample_bills import START_MS, sample_request
 
 from waypost.store.batch import Batch, Order
 from waypost.store.books import Retention
+from waypost.store.commands import run_command
+from waypost.store.desk import Desk
 from waypost.store.postgres.chores import CHANGES_KEPT, DAY_MS, DELETE_ROWS, Chores, Pace
 
 TOKEN = {"user": "ada", "name": "laptop", "kind": "write", "digest": b"d" * 32, "last4": ""}
@@ -117,3 +119,14 @@ def test_trouble_in_the_house_is_looked_at_again(scribe, filed, clock, postgres,
     for _ in range(3):
         chores.step()
     assert count(scribe) == 5
+
+
+def test_keys_of_calls_are_deleted_when_their_time_is_up(scribe, clock):
+    run_command(Desk(scribe.sql, clock()), "user.create", {"name": "ann"})
+    claim = {"user": 1, "key": b"k" * 32, "body": b"b" * 32, "call": 7}
+    run_command(Desk(scribe.sql, clock()), "keyed.claim", claim)
+    do_all(Chores(scribe, Retention(), clock))
+    assert count(scribe, "keyed_calls") == 1
+    clock.now += DAY_MS
+    do_all(Chores(scribe, Retention(), clock))
+    assert count(scribe, "keyed_calls") == 0

@@ -181,3 +181,14 @@ def test_trouble_is_waited_out_and_what_is_known_is_read_again(scribe, connectio
     time.sleep(0.15)
     do_all(chores)
     assert count(connection) == 5
+
+
+def test_keys_of_calls_are_deleted_when_their_time_is_up(scribe, connection, clock):
+    run_command(Desk(scribe.sql, clock()), "user.create", {"name": "ann"})
+    claim = {"user": 1, "key": b"k" * 32, "body": b"b" * 32, "call": 7}
+    run_command(Desk(scribe.sql, clock()), "keyed.claim", claim)
+    do_all(Chores(scribe, Retention(), clock))
+    assert count(connection, "keyed_calls") == 1
+    clock.now += DAY_MS
+    do_all(Chores(scribe, Retention(), clock))
+    assert count(connection, "keyed_calls") == 0

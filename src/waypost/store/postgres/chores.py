@@ -12,6 +12,7 @@ from typing import Any, Final, NamedTuple
 
 from waypost.domain.requests import first_number_at
 from waypost.store.books import Retention
+from waypost.store.keyed_calls import delete_expired
 from waypost.store.moving import CARRY_OF
 from waypost.store.postgres.arrays import array
 from waypost.store.postgres.names import Word
@@ -146,6 +147,7 @@ class Chores:
         with translated():
             self._scribe.begin()
             sql = self._scribe.sql
+            delete_expired(sql, self._clock_ms())
             sql.run("DELETE FROM strangers WHERE id < :before", {"before": before})
             newest = sql.value("SELECT max(seq) FROM changes") or 0
             sql.run("DELETE FROM changes WHERE seq <= :old", {"old": newest - CHANGES_KEPT})

@@ -12,6 +12,8 @@ import msgspec
 
 from waypost.domain.requests import first_number_at
 from waypost.store.books import Retention
+from waypost.store.keyed_calls import delete_expired
+from waypost.store.sql import EngineTrouble
 from waypost.store.sqlite.log_file import lengthen
 from waypost.store.sqlite.retention import Due, delete_old_notes, delete_oldest
 from waypost.store.sqlite.scribe import Scribe
@@ -80,7 +82,7 @@ class Chores:
             return False
         try:
             return self._step(now)
-        except (apsw.Error, OSError) as error:
+        except (apsw.Error, OSError, EngineTrouble) as error:
             log.warning("housekeeping of the data folder failed and will be tried again: %s", error)
             self._rest_until = now + self._pace.trouble_seconds
             self._scribe.roll_back()
@@ -128,6 +130,7 @@ class Chores:
             self._scribe.names.forget(names)
         else:
             delete_old_notes(self._connection, before)
+            delete_expired(self._scribe.sql, self._clock_ms())
             self._retain_at = now + self._pace.retention_seconds
 
     def _note_uses(self, age_ms_min: int) -> None:
