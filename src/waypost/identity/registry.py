@@ -10,8 +10,8 @@ from typing import Any, Final, Protocol, TypeVar
 from waypost.domain.callers import INFERENCE, Caller, Token, User
 from waypost.domain.payers import Member, Organisation, Payer
 from waypost.domain.problems import Refusal
-from waypost.identity.billing import Billing
 from waypost.identity.credentials import CHALLENGE, bearer, fault_of
+from waypost.identity.paying import Billing
 from waypost.identity.scopes import check_grantable, require, unfolded
 from waypost.identity.tokens import Digester
 
