@@ -13,6 +13,7 @@ from pathlib import Path
 from waypost.cli.grammar_reference import command_line_reference
 from waypost.domain.problems import CODES
 from waypost.door import openapi
+from waypost.door.permissions import permissions_reference
 from waypost.settings_reference import settings_reference
 
 REFERENCE = Path(__file__).resolve().parent.parent / "docs" / "reference"
@@ -49,6 +50,7 @@ PAGES: Mapping[str, Callable[[], str]] = {
     "command-line.md": command_line_reference,
     "errors.md": errors_reference,
     "openapi.json": openapi_reference,
+    "permissions.md": permissions_reference,
     "settings.md": settings_reference,
 }
 

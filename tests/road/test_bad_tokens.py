@@ -9,10 +9,10 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from envelope import ask, check, path_of
+from envelope import THERE, ask, check, path_of
 from wayside import MODEL, Road, chat, endpoint_row, get, post, road
 
-from waypost.door.routes import ROUTES, Auth
+from waypost.door.routes import Auth
 from waypost.identity.tokens import mint
 
 pytestmark = pytest.mark.keeps_sockets  # the router keeps its free connections to the providers
@@ -56,7 +56,7 @@ BAD_TOKENS = {
 @pytest.mark.parametrize("shown", BAD_TOKENS, ids=lambda shown: repr(shown[:30]))
 def test_each_bad_token_is_told_apart_at_every_route_and_never_repeated(door, shown: str) -> None:
     async def story() -> None:
-        for route in ROUTES:
+        for route in THERE:
             path = path_of(route)
             body = json.dumps(chat()).encode() if route.method in {"POST", "PUT"} else b""
             head = f"{route.method} {path} HTTP/1.1\r\nhost: w\r\nauthorization: {shown}\r\ncontent-length: {len(body)}"
@@ -74,7 +74,7 @@ def test_a_token_in_another_clients_header_is_told_so_at_every_route_and_never_r
     """Anthropic's clients send `x-api-key`."""
 
     async def story() -> None:
-        for route in ROUTES:
+        for route in THERE:
             body = b"x" * (100_000 if route.whole_body else 0)  # a large one is refused before it is read
             head = f"{route.method} {path_of(route)} HTTP/1.1\r\nhost: w\r\nx-api-key: {door.token}\r\n"
             async with door.client() as client:

@@ -9,8 +9,10 @@ from wayside import MODEL, Road
 from wire_site import Answer
 
 from waypost.domain.problems import CODES
-from waypost.door.routes import Route
+from waypost.door.routes import ROUTES, Route
 
+THERE = [route for route in ROUTES if not route.optional]
+"""Routes that are there without any settings."""
 REQUEST_ID = re.compile(r"req_[0-9A-Z]{13}")
 STATUSES = {code: {row.status} for code, row in CODES.items()} | {"model_not_found": {400, 404}, "RepoNotFound": {404}}
 """Where the model stands in the path, its absence is the path's; the last is the Hub's own word."""
@@ -48,4 +50,7 @@ async def ask(door: Road, data: bytes, *, bodiless: bool = False) -> str | None:
 
 def path_of(route: Route) -> str:
     """A path of this route."""
-    return route.template.replace("{model:path}", MODEL).replace("{id}", "1").replace("{provider}", "alpha")
+    path = route.template
+    for hole, value in {"model:path": MODEL, "id": "1", "provider": "alpha", "name": "acme", "user": "ann"}.items():
+        path = path.replace(f"{{{hole}}}", value)
+    return path

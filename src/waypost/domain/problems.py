@@ -33,7 +33,7 @@ CODES: dict[str, Code] = {
     "token_revoked": Code(401, "authentication_error", "It was one of ours, until it was revoked."),
     "token_expired": Code(401, "authentication_error", "Its end date has passed."),
     "signature_invalid": Code(
-        401, "authentication_error", "A message from outside that is not signed, not in time, or not with our secret."
+        403, "permission_error", "A message from outside that is not signed, not in time, or not with our secret."
     ),
     "scope_missing": Code(
         403, "permission_error", "The token lacks the permission that is named, on the entity that is named."
