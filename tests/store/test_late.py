@@ -1,5 +1,5 @@
 import pytest
-from money_rows import COST, PRICE, USAGE, add, write_call, write_price
+from money_rows import COST, PRICE, USAGE, write_call, write_price
 from sample_bills import START_MS
 
 from waypost.domain.ledger import HoldState, period_of

@@ -18,7 +18,7 @@ from waypost.store.sql import Sql, Values
 DAY_MS: Final = 86_400_000
 DAY: Final = first_number_at(DAY_MS)
 """How far the numbers of calls grow in a day."""
-STEP_CALLS: Final = 1_024
+STEP_CALLS: Final = 512
 BEHIND_CALLS: Final = 1_024
 """Left for later, at least: most of the newest calls' neighbours have not ended yet."""
 LATE_TOGETHER: Final = 512
@@ -177,6 +177,13 @@ def fold_late(sql: Sql, last: int, limit: int) -> None:
     for (number,) in ended:
         _fold(sql, IS_ONE, {"id": number})
         sql.run("DELETE FROM usage_late WHERE id = :id", {"id": number})
+
+
+def refold_day(sql: Sql, day: int) -> None:
+    """Sum a day anew whose calls are all there."""
+    for statement in ("DELETE FROM usage_days WHERE day = :day", "DELETE FROM usage_sessions WHERE day = :day"):
+        sql.run(statement, {"day": day})
+    _fold(sql, IN_RANGE, {"after": day * DAY - 1, "last": min((day + 1) * DAY - 1, rolled_to(sql))})
 
 
 @contextmanager
