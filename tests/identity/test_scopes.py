@@ -133,7 +133,18 @@ def test_a_permission_on_one_entity_is_not_granted_on_all() -> None:
             check_grantable(maker, wanted)
 
 
-@pytest.mark.parametrize("limits", [Limits(60), Limits(None, 1_000), Limits(None, None, 1)])
+@pytest.mark.parametrize("kind", ["read", "write"])
+def test_every_permission_of_today_is_not_every_permission_there_will_be(kind) -> None:
+    maker = holder(token(permissions=frozenset(SCOPES)))
+    check_grantable(maker, token(permissions=frozenset(SCOPES)))
+    with pytest.raises(Refusal) as caught:
+        check_grantable(maker, token(kind))
+    assert caught.value.extra["permission"] == "kind"
+
+
+@pytest.mark.parametrize(
+    "limits", [Limits(60), Limits(None, 1_000), Limits(None, None, 1), Limits(None, None, None, 0)]
+)
 def test_a_token_with_limits_makes_no_other_because_two_would_have_twice_as_much(limits) -> None:
     maker = replace(MAKER, token=replace(MAKER.token, limits=limits))
     with pytest.raises(Refusal) as caught:

@@ -4,6 +4,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sample_bills import Bills, sample_caller
 
+from waypost.domain.endpoints import Preferences
+from waypost.domain.payers import Member, Organisation, Rules
 from waypost.domain.problems import Failed, Problem, Refusal
 from waypost.domain.pulse import PulseDelta
 from waypost.store.books import Change, Counter
@@ -109,3 +111,14 @@ def test_users_and_tokens_keep_their_type_on_their_way():
     news, result = down_decoder.decode(packed)
     assert unpacked_changes(news.changes) == changes
     assert unpacked_value(result.value) == caller.token
+
+
+def test_organisations_and_members_keep_their_type_on_their_way():
+    rules = Rules(frozenset({"acme/one"}), frozenset({"acme/two"}), None, "admin", True, True)
+    organisation = Organisation(3, "acme", "Acme", 5, 0, None, 7, Preferences(order=("alpha",)), rules)
+    member = Member(3, 1, "write", 9, 5, 6)
+    changes = [Change(1, 2, "organisation", 3, organisation), Change(2, 3, "member", 8, member)]
+    (packed,) = Unframer().feed(frame([News(packed_changes(changes)), Result(1, packed_value(member))]))
+    news, result = down_decoder.decode(packed)
+    assert unpacked_changes(news.changes) == changes
+    assert unpacked_value(result.value) == member
