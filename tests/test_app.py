@@ -18,7 +18,7 @@ from inside import inside
 from sample_bills import Bills
 from wayside import MODEL, chat, endpoint_row, get, post, provider, provider_rows
 
-from waypost.app import FILES_OF_OUR_OWN, connections_bearable
+from waypost.app_settings import FILES_OF_OUR_OWN, connections_bearable
 from waypost.practice.server import start
 from waypost.store.reader import Reader
 

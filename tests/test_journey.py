@@ -4,15 +4,19 @@ import asyncio
 import json
 
 import pytest
+from tests.support.purses import Purses
 
 from waypost.domain.callers import Caller, Token, User
 from waypost.domain.endpoints import Deadlines, Endpoint, Provider
+from waypost.domain.ledger import HoldState
 from waypost.domain.money import Price
 from waypost.domain.payers import Payer
 from waypost.domain.plans import Candidate, Exclusion, Plan
 from waypost.domain.problems import Refusal
 from waypost.domain.waybill import Outcome, Waybill
-from waypost.journey import House, chat, explain, turned_away
+from waypost.foresight import explain
+from waypost.journey import House, chat, turned_away
+from waypost.ledger.book import Book
 from waypost.providers.courier import Courier
 from waypost.providers.exchange import Trouble
 from waypost.providers.watch import Watch
@@ -44,7 +48,9 @@ class Rooms:
         self.stranger = False
         self.filed: list[Waybill] = []
         self.full = False
+        self.unheld = False
         self.broken = False
+        self.marked: list = []
         self.metered: list[Waybill] = []
         self.under_way = 0
 
@@ -72,6 +78,21 @@ class Rooms:
 
     def leave(self, usage):
         self.log.append(("left the turnstile", usage.output if usage else None))
+
+    def hold(self, bill):
+        self.log.append("held")
+
+    async def held(self, bill):
+        await asyncio.sleep(0)
+        if self.unheld:
+            raise Refusal("ledger_unavailable", "the disk is full")
+        self.log.append("hold durable")
+
+    def begin(self, number, provider, price_version, words):
+        self.marked.append((provider, price_version, words()))
+
+    def end(self, number):
+        self.marked.append("ended")
 
     async def file(self, bill):
         await asyncio.sleep(0)
@@ -181,20 +202,25 @@ class Upstream:
         self.cancelled = True
 
 
-def travel(upstream, *, stream=True, order=1, prepare=lambda rooms, call: None, **body):
+def provider(number, stops):
+    return Provider(f"p{number}", "http://127.0.0.1:1/v1", stops_billing_on_cancel=stops)
+
+
+def travel(upstream, *, stream=True, order=1, prepare=lambda rooms, call: None, stops=True, funds=10**12, **body):
     log: list = []
 
     async def run():
         loop = asyncio.get_running_loop()
         price = Price(1_000_000_000, 2_000_000_000, version="v1")
         candidates = tuple(
-            Candidate(Endpoint("acme/one", f"p{n}", "native", price), Provider(f"p{n}", "http://127.0.0.1:1/v1"), "why")
-            for n in range(order)
+            Candidate(Endpoint("acme/one", f"p{n}", "native", price), provider(n, stops), "why") for n in range(order)
         )
         plan = Plan("acme/one", "fastest", candidates, (Exclusion("q", "no_tools", "it has none"),), Deadlines())
         rooms = Rooms(log, plan)
         courier = Courier(upstream, rooms, rooms, Watch(0.005))
-        house = House(rooms, rooms, rooms, courier, rooms, rooms, loop.time)
+        rooms.purses = Purses(credits__user__1=funds)
+        book = Book(rooms.purses, lambda: 0)
+        house = House(rooms, rooms, rooms, book, courier, rooms, rooms, rooms, loop.time)
         sent = {"model": "acme/one", "messages": [{"role": "user", "content": "x"}], "stream": stream, **body}
         call = Call(log, sent, loop)
         prepare(rooms, call)
@@ -206,7 +232,7 @@ def travel(upstream, *, stream=True, order=1, prepare=lambda rooms, call: None, 
 
 def test_a_stream_ends_only_after_its_waybill_is_durable() -> None:
     call, rooms, _, log = travel(Upstream(200, [WORD, STOP, USAGE, DONE]))
-    assert log == ["entered", "begun", "durable", "finished", ("left the turnstile", 4)]
+    assert log == ["entered", "held", "hold durable", "begun", "durable", "finished", ("left the turnstile", 4)]
     assert call.got == WORD.replace(b"native", b"acme/one") + STOP + DONE
     bill = rooms.filed[0]
     assert (bill.outcome, bill.status, bill.served_by) == (Outcome.DELIVERED, 200, "p0")
@@ -218,7 +244,7 @@ def test_a_stream_ends_only_after_its_waybill_is_durable() -> None:
 
 def test_a_whole_answer_waits_for_its_waybill() -> None:
     call, rooms, _, log = travel(Upstream(200, [WHOLE], kind=b"application/json"), stream=False)
-    assert log == ["entered", "durable", "answered", ("left the turnstile", 4)]
+    assert log == ["entered", "held", "durable", "answered", ("left the turnstile", 4)]
     assert json.loads(call.got)["model"] == "acme/one"
     assert rooms.filed[0].usage.output == 4
 
@@ -254,7 +280,15 @@ def test_when_every_provider_fails_the_waybill_has_each_attempt() -> None:
 
 def test_an_answer_cut_off_is_one_error_event_and_a_failed_waybill() -> None:
     _, rooms, _, log = travel(Upstream(200, [WORD]))
-    assert log == ["entered", "begun", "durable", ("broken", "upstream_incomplete"), ("left the turnstile", 1)]
+    assert log == [
+        "entered",
+        "held",
+        "hold durable",
+        "begun",
+        "durable",
+        ("broken", "upstream_incomplete"),
+        ("left the turnstile", 1),
+    ]
     bill = rooms.filed[0]
     assert (bill.outcome, bill.code) == (Outcome.FAILED, "upstream_incomplete")
     assert bill.usage.estimated
@@ -283,7 +317,7 @@ def test_a_caller_who_leaves_while_nothing_can_be_written_ends_quietly() -> None
 
     _, rooms, _, log = travel(Upstream(200, []), prepare=prepare)
     assert rooms.filed == []
-    assert log == ["entered", ("left the turnstile", None)]
+    assert log == ["entered", "held", ("left the turnstile", None)]
 
 
 def test_nothing_is_finished_that_could_not_be_written_down() -> None:
@@ -325,7 +359,7 @@ def test_explain_asks_the_same_questions_and_calls_nobody() -> None:
         _, _, house, _ = await asyncio.to_thread(travel, Upstream(200, [WORD, STOP, DONE]))
         loop = asyncio.get_running_loop()
         call = Call([], {"model": "acme/one", "messages": [{"role": "user", "content": "x"}], "max_tokens": 10}, loop)
-        return explain(call, house), call
+        return await explain(call, house), call
 
     said, call = asyncio.run(run())
     assert said["would_succeed"] is True
@@ -337,7 +371,9 @@ def test_explain_names_what_would_refuse_the_call_and_the_fix() -> None:
     async def run():
         _, _, house, _ = await asyncio.to_thread(travel, Upstream(200, []), order=0)
         loop = asyncio.get_running_loop()
-        return explain(Call([], {"model": "acme/one", "messages": [{"role": "user", "content": "x"}]}, loop), house)
+        return await explain(
+            Call([], {"model": "acme/one", "messages": [{"role": "user", "content": "x"}]}, loop), house
+        )
 
     said = asyncio.run(run())
     assert said["would_succeed"] is False
@@ -378,3 +414,106 @@ def test_a_bug_while_an_answer_pours_lets_the_provider_go_and_blames_nobody() ->
     assert rooms.under_way == 0
     assert len(rooms.metered) == 1
     assert call.bill.attempts[0].code is None
+
+
+CREDITS = 10**12
+
+
+def test_what_a_call_may_cost_is_held_and_what_it_did_not_cost_comes_back() -> None:
+    _, rooms, _, _ = travel(Upstream(200, [WORD, STOP, USAGE, DONE]), max_tokens=100)
+    bill = rooms.filed[0]
+    assert bill.hold.state is HoldState.SETTLED
+    assert bill.charge_nano_usd == 10 * 1000 + 4 * 2000
+    assert bill.hold_nano_usd >= 100 * 2000
+    assert rooms.purses.left["credits:user:1"] == CREDITS - bill.charge_nano_usd
+    assert rooms.marked == [("p0", "v1", 1), "ended"]
+
+
+def test_who_cannot_pay_is_refused_before_anybody_is_called() -> None:
+    upstream = Upstream(200, [WORD, STOP, USAGE, DONE])
+    call, rooms, _, log = travel(upstream, funds=1000)
+    assert log == ["entered", ("left the turnstile", None), "durable", ("refused", "credits_exhausted")]
+    assert (call.bill.status, call.bill.outcome, call.bill.attempts) == (402, Outcome.REFUSED, [])
+    assert rooms.filed[0].hold is None
+
+
+def test_a_call_that_nobody_served_costs_nothing() -> None:
+    _, rooms, _, _ = travel(Upstream(None, []), order=2)
+    assert rooms.filed[0].hold.state is HoldState.VOIDED
+    assert rooms.purses.left["credits:user:1"] == CREDITS
+
+
+def test_no_word_reaches_the_caller_before_the_hold_is_durable() -> None:
+    call, rooms, _, log = travel(
+        Upstream(200, [WORD, STOP, USAGE, DONE]), prepare=lambda rooms, _: setattr(rooms, "unheld", True)
+    )
+    assert log[-1] == ("refused", "ledger_unavailable")
+    assert "begun" not in log
+    assert call.got == b""
+    assert rooms.purses.left["credits:user:1"] == CREDITS
+
+
+def test_what_could_not_be_written_down_is_not_charged() -> None:
+    call, rooms, _, _ = travel(Upstream(200, [WORD, STOP, USAGE, DONE]), prepare=full)
+    assert call.bill.charge_nano_usd == 0
+    assert rooms.purses.left["credits:user:1"] == CREDITS
+
+
+def test_an_answer_without_a_cap_is_capped_by_the_credits_and_the_provider_is_told() -> None:
+    call, rooms, _, _ = travel(Upstream(200, [WORD, STOP, USAGE, DONE]), funds=5_000_000)
+    cap = rooms.filed[0].hold.cap
+    assert 256 <= cap < 16_384
+    assert call.bill.request.output_cap == cap
+
+
+def leaves(after: float):
+    def prepare(rooms, call):
+        def leave():
+            call.gone = True
+            call.on_gone()
+
+        asyncio.get_running_loop().call_later(after, leave)
+
+    return prepare
+
+
+def test_an_answer_that_is_billed_all_the_same_is_read_to_its_end_for_what_it_counts() -> None:
+    pieces = [WORD] * 40 + [STOP, USAGE, DONE]
+    upstream = Upstream(200, pieces)
+    _, rooms, _, _ = travel(upstream, prepare=leaves(0.01), stops=False)
+    bill = rooms.filed[0]
+    assert (bill.outcome, bill.status) == (Outcome.LEFT, 200)
+    assert bill.charge_nano_usd == 10 * 1000 + 4 * 2000
+    assert not bill.usage.estimated
+    assert not upstream.cancelled
+
+
+def test_who_leaves_before_the_first_word_pays_for_what_the_provider_counts() -> None:
+    upstream = Upstream(200, [b": a comment\n\n"] * 20 + [WORD, STOP, USAGE, DONE])
+    _, rooms, _, log = travel(upstream, prepare=leaves(0.005), stops=False)
+    bill = rooms.filed[0]
+    assert (bill.outcome, bill.status, bill.charge_nano_usd) == (Outcome.LEFT, 499, 10 * 1000 + 4 * 2000)
+    assert "begun" not in log
+
+
+def test_who_leaves_an_answer_that_stops_with_them_pays_for_what_was_delivered() -> None:
+    upstream = Upstream(200, [WORD] * 100, stop="hang")
+    _, rooms, _, _ = travel(upstream, prepare=leaves(0.03))
+    bill = rooms.filed[0]
+    assert upstream.cancelled
+    assert bill.usage.estimated
+    assert 0 < bill.usage.output < 100
+    assert bill.charge_nano_usd == bill.usage.input * 1000 + bill.usage.output * 2000
+
+
+def test_explain_says_what_would_be_held_and_holds_nothing() -> None:
+    async def run():
+        _, rooms, house, _ = await asyncio.to_thread(travel, Upstream(200, [WORD, STOP, DONE]))
+        left = dict(rooms.purses.left)
+        asked = {"model": "acme/one", "messages": [{"role": "user", "content": "x"}], "max_tokens": 10}
+        call = Call([], asked, asyncio.get_running_loop())
+        await explain(call, house)
+        assert rooms.purses.left == left
+        return call
+
+    assert asyncio.run(run()).bill.hold_nano_usd > 10 * 2000

@@ -5,9 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import logging
-import os
 import random
-import resource
 import socket
 import ssl
 import time
@@ -16,9 +14,19 @@ from time import perf_counter
 from typing import Any, NamedTuple
 
 from waypost.app_money import Money, absent_routes
+from waypost.app_settings import (
+    door_tls,
+    http_limits,
+    load_certificate,
+    planner_settings,
+    proxy_settings,
+    pulse_settings,
+    retention,
+    told_outside,
+)
 from waypost.domain.endpoints import Model, Provider
+from waypost.domain.money import nano_usd
 from waypost.domain.requests import RequestNumbers, request_id
-from waypost.domain.waybill import Waybill
 from waypost.door.asgi import AsgiBridge
 from waypost.door.cold import Gate, Handler, cold_app
 from waypost.door.completions import ChatDoor
@@ -28,40 +36,40 @@ from waypost.door.hub import Hub, Purses
 from waypost.door.meter import Meter
 from waypost.door.models import Models
 from waypost.door.openapi import openapi
-from waypost.door.otlp import Collector
 from waypost.door.preferences import PreferencesRoutes
 from waypost.door.probes import Gauge, Probes, endpoint_gauges
 from waypost.door.problems import problem_writer
+from waypost.door.provider_keys import ProviderKeyRoutes
 from waypost.door.requests import ReadingRoom, Requests
 from waypost.door.site import Door
-from waypost.door.telemetry import Telemetry
 from waypost.door.tokens import TokenRoutes
+from waypost.foresight import explain
+from waypost.identity.keyring import Keyring
 from waypost.identity.limits import Turnstile
 from waypost.identity.registry import Identity
 from waypost.identity.tokens import Minted, mint
-from waypost.journey import House, explain
+from waypost.identity.vault import Vault
+from waypost.journey import House
+from waypost.ledger.book import Book
+from waypost.ledger.marks import Marks
 from waypost.providers.courier import Courier
-from waypost.providers.tunnel import ProxySettings
 from waypost.providers.upstream import Upstream
 from waypost.providers.watch import Watch
 from waypost.routing.assembly import assemble
 from waypost.routing.budget import RetryBudget
 from waypost.routing.catalogue import Catalogue
-from waypost.routing.planner import Planner, PlannerSettings
+from waypost.routing.planner import Planner
 from waypost.routing.pulse import Pulse
 from waypost.routing.sheets import read_sheets
-from waypost.routing.vitals import PulseSettings
 from waypost.settings import Settings, needs_restart
-from waypost.store.books import Books, Retention
+from waypost.store.books import Books
 from waypost.store.reader import Reader
 from waypost.wire.http11 import HttpServer
-from waypost.wire.http11_messages import HttpLimits, Request
+from waypost.wire.http11_messages import Request
 
 log = logging.getLogger("waypost")
 PULSE_SECONDS = 0.25
 COLLECTOR_THRESHOLDS = (50_000, 20, 20)
-FILES_OF_OUR_OWN = 128
-"""Open files that are no connection: the store, the log, the listening sockets, the loop."""
 USED_BEATS = 20
 """Every five seconds: when tokens were last used."""
 
@@ -105,11 +113,6 @@ def _only_at(model: Model, providers: Mapping[str, Provider]) -> Model:
     )
 
 
-def retention(settings: Settings) -> Retention:
-    """How long waybills are kept."""
-    return Retention(settings.waybills.keep_days, settings.waybills.keep_rows_max)
-
-
 def calm_collector() -> None:
     """Look for cyclic garbage seldom: a call leaves none, and what was made at start is never looked at again.
 
@@ -135,28 +138,22 @@ class ServingProcess:
         self._loop = loop = asyncio.get_running_loop()
         self._draining = False
         self.catalogue, self.notes = build_catalogue(settings, practice)
-        self.pulse = Pulse(unix_ms, _pulse_settings(settings), self._key_refused)
-        self.planner = Planner(self.catalogue, self.pulse, unix_ms, random.random, _planner_settings(settings))
+        self.pulse = Pulse(unix_ms, pulse_settings(settings), self._key_refused)
+        self.keyring = Keyring(Vault(settings.data_folder), self._own_key_changed)
+        self.planner = Planner(
+            self.catalogue, self.pulse, unix_ms, random.random, planner_settings(settings), self.keyring.by_owner
+        )
         self.identity = Identity(pepper, unix_ms)
-        books.on_changes(self.identity.apply)
-        self.identity.load(reader.users(), reader.tokens(), reader.organisations(), reader.members())
-        self.upstream = Upstream(proxy=_proxy(settings))
+        self._know_everybody(reader)
+        self.upstream = Upstream(proxy=proxy_settings(settings))
         budget = RetryBudget(
             lambda: self.pulse.in_flight, loop.time, settings.routing.retry_share, settings.routing.retries_min
         )
-        self._courier = Courier(self.upstream, self.pulse, budget, Watch())
-        self._collector, told = _telemetry(settings)
+        self._watch = Watch()
+        self._courier = Courier(self.upstream, self.pulse, budget, self._watch)
+        self._collector, told = told_outside(settings)
         self.meter = Meter(told)
-        self.house = House(
-            self.identity,
-            Turnstile(books),
-            self.planner,
-            self._courier,
-            books,
-            self.meter,
-            perf_counter,
-            keep_bodies=settings.waybills.bodies,
-        )
+        self.house = self._house()
         self._numbers = RequestNumbers(books.writer, unix_ms)
         self._problems = problem_writer(settings.errors.style)
         self._cors = Cors(settings.server.allowed_origins)
@@ -164,11 +161,27 @@ class ServingProcess:
         self._reader = reader
         self._cold = self._cold_rooms()
         self.door = self._door()
-        self.server = HttpServer(self.door, _http_limits(settings))
+        self.server = HttpServer(self.door, http_limits(settings))
         books.on_pulse(self.pulse.merge)
         self._beat: asyncio.TimerHandle | None = None
         self._beats, self._lag = 0, 0.0
         self._notes_under_way: set[asyncio.Task[Any]] = set()
+
+    def _house(self) -> House:
+        """Every room that a call passes through."""
+        settings, books = self.settings, self.books
+        return House(
+            self.identity,
+            Turnstile(books),
+            self.planner,
+            Book(books, unix_ms, nano_usd(settings.credits.low_usd)),
+            self._courier,
+            Marks(books),
+            books,
+            self.meter,
+            perf_counter,
+            keep_bodies=settings.waybills.bodies,
+        )
 
     async def listen(self, sock: socket.socket, neighbours: Sequence[socket.socket] = ()) -> None:
         """Begin to serve, on this process's own socket and where other processes fail to on theirs."""
@@ -192,10 +205,10 @@ class ServingProcess:
         """
         built = built or build_catalogue(settings, self._practice)
         if self._tls is not None and door_tls(self._started_with) is not None:  # what cannot be read spoils nothing
-            _load_certificate(self._tls, self._started_with)
+            load_certificate(self._tls, self._started_with)
         self.settings = settings
         self.catalogue, self.notes = built
-        self.planner.use(self.catalogue, _planner_settings(settings))
+        self.planner.use(self.catalogue, planner_settings(settings))
         self._courier.forget()
         self.door.serve(self.catalogue.providers.values())
         self.house.keep_bodies = settings.waybills.bodies
@@ -211,6 +224,7 @@ class ServingProcess:
         self._draining = True
         self.server.stop_accepting()
         cut = await self.server.drain(self.settings.server.drain_seconds_max)
+        self._watch.drains.close()
         await self.chat.idle()
         return cut
 
@@ -227,12 +241,12 @@ class ServingProcess:
         await self._cold.close()
         await self.upstream.close()
 
-    def explain(self, body: bytes, headers: Mapping[bytes, bytes]) -> dict[str, Any]:
+    async def explain(self, body: bytes, headers: Mapping[bytes, bytes]) -> dict[str, Any]:
         """What a call would do. Raises Refusal only for callers nobody knows."""
         request = Request("POST", b"/v1/explain", "/v1/explain", b"", dict(headers))
         request.body = body
         asked = self.chat.asked(request)
-        return explained(asked.bill, explain(asked, self.house))
+        return explained(asked.bill, await explain(asked, self.house))
 
     def _request_id(self) -> str:
         return request_id(self._numbers.next()[0])
@@ -266,6 +280,7 @@ class ServingProcess:
             Hub(catalogue, planner, Purses(self.identity.memberships, money.free)),
             Requests(self._reader, room),
             PreferencesRoutes(self.books, lambda: self.catalogue.providers, self.identity),
+            ProviderKeyRoutes(self.books, self._reader, room, self.keyring.vault, lambda: self.catalogue.providers),
             TokenRoutes(self.books, self._reader, room, self._mint, self.identity, unix_ms),
             money,
         )
@@ -296,6 +311,18 @@ class ServingProcess:
             *endpoint_gauges(self.pulse.readings),
         )
 
+    def _know_everybody(self, reader: Reader) -> None:
+        """Raises DataError where the file that opens provider keys is not for us alone."""
+        self.books.on_changes(self.identity.apply)
+        self.identity.load(reader.users(), reader.tokens(), reader.organisations(), reader.members())
+        self.books.on_changes(self.keyring.apply)
+        self.keyring.load(reader.provider_keys())
+
+    def _own_key_changed(self, owner: str, provider: str) -> None:
+        """It is tried at once, and what is written with the one before goes."""
+        self.pulse.key_changed(provider, owner)
+        self._courier.forget()
+
     def _key_refused(self, key: tuple[str, ...], words: str) -> None:
         log.error("provider %s refuses our key (%s): its endpoints rest until the key changes", key[1], words)
 
@@ -322,63 +349,3 @@ class ServingProcess:
         self._notes_under_way.discard(note)
         if not note.cancelled() and note.exception() is not None:
             log.warning("when tokens were last used could not be written: %s", note.exception())
-
-
-def _pulse_settings(settings: Settings) -> PulseSettings:
-    routing = settings.routing
-    return PulseSettings(
-        routing.breaker_failures,
-        int(routing.breaker_rest_seconds * 1000),
-        int(routing.breaker_rest_seconds_max * 1000),
-        int(routing.retry_after_seconds_max * 1000),
-    )
-
-
-def _telemetry(settings: Settings) -> tuple[Collector | None, Callable[[Waybill], None] | None]:
-    """Who is told of calls outside, and who is told of each."""
-    wanted = settings.telemetry
-    if wanted.endpoint is None:
-        return None, None
-    telemetry = Telemetry(time.time_ns, f"{socket.gethostname()}:{os.getpid()}")
-    return Collector(wanted.endpoint, telemetry.report, wanted.interval_seconds), telemetry.ended
-
-
-def _planner_settings(settings: Settings) -> PlannerSettings:
-    return PlannerSettings(settings.routing.explore_share, settings.routing.unpriced == "refuse", settings.deadlines)
-
-
-def _proxy(settings: Settings) -> ProxySettings | None:
-    proxy = settings.proxy
-    return ProxySettings(proxy.url, proxy.no_proxy, proxy.trusted) if proxy.url else None
-
-
-def _http_limits(settings: Settings) -> HttpLimits:
-    server = settings.server
-    shared = {name: getattr(server, name) for name in HttpLimits._fields if hasattr(server, name)}
-    return HttpLimits(**shared)._replace(connections_max=connections_bearable(server.connections_max))
-
-
-def connections_bearable(wanted: int) -> int:
-    """So many clients' connections as the open files allow, with one to a provider each.
-
-    Without it the files would run out, and calls to providers fail as if it were the providers' fault.
-    """
-    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-    return wanted if soft == resource.RLIM_INFINITY else min(wanted, max(1, (soft - FILES_OF_OUR_OWN) // 2))
-
-
-def door_tls(settings: Settings) -> ssl.SSLContext | None:
-    """How the door speaks TLS, if it does. Raises OSError for files that cannot be used."""
-    if settings.server.tls_cert_file is None:
-        return None
-    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    context.set_alpn_protocols(["http/1.1"])
-    _load_certificate(context, settings)
-    return context
-
-
-def _load_certificate(context: ssl.SSLContext, settings: Settings) -> None:
-    server = settings.server
-    if server.tls_cert_file is not None:
-        # A passphrase is refused: without one named here, OpenSSL would stop and ask for it.
-        context.load_cert_chain(server.tls_cert_file, server.tls_key_file, password="")

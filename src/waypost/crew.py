@@ -21,12 +21,15 @@ from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
-from waypost.app import Practice, ServingProcess, build_catalogue, connections_bearable, door_tls, retention
+from waypost.app import Practice, ServingProcess, build_catalogue
+from waypost.app_settings import connections_bearable, door_tls, retention
 from waypost.crew_hands import BACKLOG, Hands, WorkerOrders, one_each
 from waypost.crew_terminal import Terminal, on_hangup
 from waypost.domain.databases import shown as shown_address
+from waypost.domain.money import nano_usd
 from waypost.identity.pepper import read_pepper
 from waypost.identity.tokens import mint
+from waypost.ledger.included import Included
 from waypost.practice.profiles import catalogue_rows
 from waypost.practice.server import PracticeServers, start
 from waypost.routing.catalogue import Catalogue
@@ -174,6 +177,19 @@ def store_settings(settings: Settings) -> StoreSettings:
     return StoreSettings(settings.data_folder, retention(settings), settings.store.database)
 
 
+def include_credits(owner: Owner, reader: Reader, settings: Settings) -> Reader:
+    """What each month brings is the owner's to give: at an account's first call."""
+    each = settings.credits
+    included = Included(
+        nano_usd(each.included_usd_per_month),
+        nano_usd(each.organisation_included_usd_per_month),
+        reader.organisations(),
+    )
+    owner.standing.included = included
+    owner.on_changes(included.apply)
+    return reader
+
+
 async def practice_servers(settings: Settings) -> tuple[PracticeServers | None, Practice | None]:
     """Practice providers on free ports, unless the settings say no."""
     if settings.practice.enabled is False:
@@ -286,7 +302,7 @@ class Crew:
             closing.push_async_callback(owner.close)
             owner.on_fatal(self._lost_commit)
             await owner.listen()
-            reader = Reader(settings.data_folder, settings.store.database)
+            reader = include_credits(owner, Reader(settings.data_folder, settings.store.database), settings)
             first = await first_steps(owner, reader, pepper, settings.tokens.prefix)
             servers, practice = await practice_servers(settings)
             if servers is not None:

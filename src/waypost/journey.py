@@ -10,19 +10,22 @@ from typing import Any, Protocol
 
 from waypost.domain.callers import Caller
 from waypost.domain.chat import ChatRequest, Usage
-from waypost.domain.money import cost_nano_usd
+from waypost.domain.money import Price
 from waypost.domain.payers import Payer
-from waypost.domain.plans import Plan
+from waypost.domain.plans import Candidate, Plan
 from waypost.domain.problems import Failed, Problem, Refusal
 from waypost.domain.waybill import Attempt, Outcome, Waybill
 from waypost.identity.credentials import described
+from waypost.ledger.book import Hold, came_to
+from waypost.ledger.settlement import Ended
 from waypost.providers.courier import Leaver, Left
 from waypost.providers.flow import End, EndKind, Flow
 from waypost.providers.metering import estimate
 
 log = logging.getLogger("waypost.journey")
 CALLER_LEFT_STATUS = 499
-DONE, BROKEN = EndKind.DONE, EndKind.BROKEN
+DONE, BROKEN, GONE = EndKind.DONE, EndKind.BROKEN, EndKind.GONE
+WARNING = "X-HF-Warning"
 STRANGER_CODES = frozenset({"token_missing", "token_malformed", "token_unknown", "token_revoked", "token_expired"})
 
 
@@ -96,9 +99,24 @@ class Courier(Protocol):
     def abandon(self, flow: Flow) -> None: ...
 
 
-class Books(Protocol):
-    """What happened? A filed waybill is durable when its future is done."""
+class Book(Protocol):
+    """May the payer pay for the dearest of them? None where nobody asks for credits."""
 
+    def hold(self, plan: Plan, ask: ChatRequest, payer: Payer) -> Hold | Coroutine[Any, Any, Hold] | None: ...
+
+
+class Marks(Protocol):
+    """How far are those who run under a hold?"""
+
+    def begin(self, number: int, provider: str, price_version: str, words: Callable[[], int]) -> None: ...
+    def end(self, number: int) -> None: ...
+
+
+class Books(Protocol):
+    """What happened? A filed waybill, or a hold, is durable when its future is done."""
+
+    def hold(self, waybill: Waybill) -> None: ...
+    def held(self, waybill: Waybill) -> Awaitable[None]: ...
     def file(self, waybill: Waybill) -> Awaitable[None]: ...
     def file_stranger(self, waybill: Waybill) -> None: ...
 
@@ -116,7 +134,9 @@ class House:
     identity: Identity
     turnstile: Turnstile
     planner: Planner
+    book: Book
     courier: Courier
+    marks: Marks
     books: Books
     meter: Meter
     clock: Callable[[], float]
@@ -129,6 +149,7 @@ async def chat(call: Call, house: House) -> None:
     try:
         await _carry(call, house)
     except Left:
+        _void(call.bill)
         _close(call, house, Outcome.LEFT, CALLER_LEFT_STATUS)
         await _write_down(call, house)  # nobody is there any more who could be told that it cannot be
     except Problem as problem:
@@ -157,6 +178,10 @@ async def _carry(call: Call, house: House) -> None:
             ticket = await ticket
         call.limits(ticket.headers)
     try:
+        hold = house.book.hold(plan, ask, payer)
+        if hold is not None:
+            ask = _under(call, await hold if asyncio.iscoroutine(hold) else hold, ask)
+            house.books.hold(bill)
         bill.gateway_ms = _elapsed_ms(call, house)
         flow = await house.courier.open(plan, ask, bill.attempts, call)
         await _deliver(call, house, flow, ask)
@@ -165,22 +190,39 @@ async def _carry(call: Call, house: House) -> None:
             ticket.leave(bill.usage)
 
 
+def _under(call: Call, hold: Hold, ask: ChatRequest) -> ChatRequest:
+    """Credits are set aside: from here on the call is theirs, and its answer as long as they reach."""
+    bill = call.bill
+    bill.hold = hold
+    bill.hold_nano_usd = hold.amount
+    if hold.warning:
+        call.limits(((WARNING, hold.warning),))
+    if hold.cap is not None:
+        ask = bill.request = ask._replace(output_cap=hold.cap)
+    return ask
+
+
 async def _deliver(call: Call, house: House, flow: Flow, ask: ChatRequest) -> None:
     bill = call.bill
     bill.served_by = flow.candidate.provider.slug
+    status = 200
     try:
         if house.keep_bodies:
             call.keep()
         if ask.stream:
-            bill.first_word_ms = _elapsed_ms(call, house)
-            call.begin(bill)
+            status = await _begin(call, house, flow)
         end = await flow.pour(call)
         usage = _settle(bill, flow, end, ask)
     except Exception:
         house.courier.abandon(flow)
         raise
+    finally:
+        if ask.stream:
+            house.marks.end(bill.id)
     house.courier.served(flow, end, usage.output_total)
-    _close(call, house, OUTCOMES[end.kind], 200)
+    if end.kind is GONE and not ask.stream:
+        status = CALLER_LEFT_STATUS
+    _close(call, house, OUTCOMES[end.kind], status)
     if end.code is not None:
         bill.code, bill.why = end.code, end.why
     if house.keep_bodies:
@@ -191,17 +233,41 @@ async def _deliver(call: Call, house: House, flow: Flow, ask: ChatRequest) -> No
 
 
 OUTCOMES = (Outcome.DELIVERED, Outcome.FAILED, Outcome.LEFT)
-"""By `EndKind`."""
+ENDS = (Ended.DONE, Ended.BROKEN, Ended.GONE)
+"""Both by `EndKind`."""
+
+
+async def _begin(call: Call, house: House, flow: Flow) -> int:
+    """Send the true status of a stream, once its hold is on the disk. Gives what the caller saw."""
+    bill = call.bill
+    if bill.hold is not None:
+        version = _price(flow.candidate)
+        house.marks.begin(bill.id, flow.candidate.provider.slug, version.version if version else "", flow.words)
+        await house.books.held(bill)
+    bill.first_word_ms = _elapsed_ms(call, house)
+    if call.gone:
+        return CALLER_LEFT_STATUS
+    call.begin(bill)
+    return 200
+
+
+def _price(candidate: Candidate) -> Price | None:
+    """What credits pay at this endpoint; nothing where none is known, or where the payer's own key pays."""
+    return None if candidate.own_key else candidate.endpoint.price
 
 
 def _settle(bill: Waybill, flow: Flow, end: End, ask: ChatRequest) -> Usage:
     """What it came to: the provider's count, else our estimate of what was handed on."""
-    usage = bill.usage = end.usage or estimate(ask, end.words)
-    price = flow.candidate.endpoint.price
-    if price is not None:
-        bill.price_version = price.version
-        if end.usage is not None or end.kind is not BROKEN:  # what broke off is charged only as counted
-            bill.charge_nano_usd = cost_nano_usd(price, usage)
+    delivered = estimate(ask, end.words)
+    usage = bill.usage = end.usage or delivered
+    price = _price(flow.candidate)
+    bill.own_key = flow.candidate.own_key
+    bill.reported_nano_usd = end.reported_nano_usd
+    if bill.hold is not None:
+        came = came_to(bill.hold, ENDS[end.kind], price, end.usage, delivered)
+        bill.hold.end(came)
+        bill.charge_nano_usd = came.charge
+        bill.price_version = price.version if price else ""
     return usage
 
 
@@ -209,15 +275,24 @@ def _say_end(call: Call, flow: Flow, end: End) -> None:
     """The settlement is durable: let the tail go."""
     bill = call.bill
     if end.kind is DONE and flow.stream:
-        call.finish(flow.closing(bill.usage, bill.charge_nano_usd) + end.tail)
+        warning = bill.hold.warning if bill.hold is not None else ""
+        call.finish(flow.closing(bill.usage, bill.charge_nano_usd, warning) + end.tail)
     elif end.kind is DONE:
         call.whole(bill, end.tail)
     elif end.kind is BROKEN:
         call.broken(Failed(end.code or "upstream_error", f"{bill.served_by} could not finish the answer.", why=end.why))
 
 
+def _void(bill: Waybill) -> None:
+    """Nothing is charged for what was not served, or could not be written down."""
+    if bill.hold is not None:
+        bill.hold.void()
+        bill.charge_nano_usd = 0
+
+
 async def _refuse(call: Call, house: House, problem: Problem) -> None:
     bill = call.bill
+    _void(bill)
     outcome = Outcome.REFUSED if isinstance(problem, Refusal) and not bill.attempts else Outcome.FAILED
     status = problem.status if bill.first_word_ms is None else 200  # what its caller saw before this
     _close(call, house, outcome, status)
@@ -273,35 +348,3 @@ def _close(call: Call, house: House, outcome: Outcome, status: int) -> None:
 
 def _elapsed_ms(call: Call, house: House) -> float:
     return (house.clock() - call.arrived) * 1000
-
-
-def explain(asked: Asked, house: House) -> dict[str, Any]:
-    """The same questions as `chat`, asked without calling anybody.
-
-    Returns what there is to say beside the waybill: `would_succeed`, `refused_by`, `fix`, `predicted_nano_usd`.
-    Raises Refusal only for callers we cannot identify.
-    """
-    bill = asked.bill
-    caller = bill.caller = house.identity.who(asked.credential())
-    try:
-        ask = bill.request = asked.read()
-        payer = bill.payer = house.identity.payer(caller, ask.bill_to)
-        plan = bill.plan = house.planner.plan(ask, caller, payer)
-        if not plan.order:
-            raise house.planner.refusal(plan, ask)
-    except Refusal as refusal:
-        return {"would_succeed": False, "refused_by": _refused_by(refusal), "fix": refusal.fix or None}
-    return {"would_succeed": True, "refused_by": None, "fix": None, "predicted_nano_usd": _predicted(plan, ask)}
-
-
-def _refused_by(refusal: Refusal) -> dict[str, Any]:
-    shown = {"code": refusal.code, "status": refusal.status, "message": refusal.message, "why": refusal.why}
-    return {**shown, "param": refusal.param} if refusal.param else shown
-
-
-def _predicted(plan: Plan, ask: ChatRequest) -> int | None:
-    """Expected cost at the first endpoint."""
-    price = plan.order[0].endpoint.price
-    if price is None:
-        return None
-    return cost_nano_usd(price, estimate(ask, ask.output_tokens_expected))

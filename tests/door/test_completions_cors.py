@@ -35,7 +35,7 @@ class Nowhere:
 
 async def refused(**headers):
     nowhere, clock = Nowhere(), Clock()
-    house = House(People().identity, None, None, None, nowhere, nowhere, clock)
+    house = House(People().identity, None, None, None, None, None, nowhere, nowhere, clock)
     door = ChatDoor(house, problem_writer("waypost"), RequestNumbers(0, clock), Cors([ORIGIN.decode()]))
     path = "/v1/chat/completions"
     heard = Heard()

@@ -9,7 +9,7 @@ from waypost.door.explain import Explain
 class House:
     """Says what it was asked."""
 
-    def explain(self, body, headers):
+    async def explain(self, body, headers):
         if b"broken" in body:
             raise Refusal("token_revoked", "This token was revoked.")
         if b"nothing" in body:

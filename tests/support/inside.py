@@ -12,7 +12,7 @@ from typing import NamedTuple
 from wire_site import Client
 
 from waypost.app import ServingProcess
-from waypost.crew import bind, first_steps, open_folder, store_settings
+from waypost.crew import bind, first_steps, include_credits, open_folder, store_settings
 from waypost.settings import load
 from waypost.store.owner import Owner
 from waypost.store.reader import Reader
@@ -47,6 +47,7 @@ async def inside(
     sock = bind("127.0.0.1", 0)
     owner = Owner(store_settings(settings))
     reader = Reader(settings.data_folder)
+    include_credits(owner, reader, settings)
     _, token = await first_steps(owner, reader, pepper, settings.tokens.prefix)
     serving = ServingProcess(settings, owner, reader, pepper, None)
     thresholds = gc.get_threshold()

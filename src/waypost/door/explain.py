@@ -17,7 +17,7 @@ from waypost.door.cold import Ask, Handler, json_response
 class House(Protocol):
     """Plans a call as the journey would, by the same code."""
 
-    def explain(self, body: bytes, headers: Mapping[bytes, bytes]) -> dict[str, Any]:
+    async def explain(self, body: bytes, headers: Mapping[bytes, bytes]) -> dict[str, Any]:
         """The waybill's JSON with `outcome` "explained", `would_succeed`, `refused_by`, `fix`, `predicted_nano_usd`.
 
         Raises Refusal only for callers nobody knows.
@@ -38,7 +38,7 @@ class Explain:
     async def explain(self, ask: Ask) -> Response:
         """What would be refused is an answer too, so its status is 200; but a body that is no conversation is none."""
         body = await ask.http.body()
-        explained = self._house.explain(body, dict(ask.http.headers.raw))
+        explained = await self._house.explain(body, dict(ask.http.headers.raw))
         refused = explained.get("refused_by")
         if refused and refused["code"] == "invalid_request":
             words = {name: refused.get(name) for name in ("why", "param")}
@@ -70,7 +70,7 @@ def explained(bill: Waybill, said: Mapping[str, Any]) -> dict[str, Any]:
         "plan": _plan_json(plan) if plan else None,
         "attempts": [],
         "usage": None,
-        "hold_nano_usd": 0,
+        "hold_nano_usd": bill.hold_nano_usd,
         "charge_nano_usd": 0,
         "price_version": _price_version(plan),
         **said,

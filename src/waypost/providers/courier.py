@@ -140,7 +140,7 @@ class Courier:
 
     def abandon(self, flow: Flow) -> None:
         """A bug of ours ended the call: let the provider go, and blame nobody."""
-        flow.leave()
+        flow.let_go()
         flow.attempt.ms = flow.elapsed_ms()
         self._health.ended(flow.key, CallResult(Blame.NONE))
 

@@ -21,6 +21,7 @@ from waypost.domain.chat import ChatRequest, Usage
 from waypost.domain.endpoints import Deadlines
 from waypost.domain.plans import Candidate
 from waypost.domain.waybill import Attempt
+from waypost.providers.drains import DRAIN_SECONDS_MAX
 from waypost.providers.exchange import Exchange, Trouble
 from waypost.providers.replies import Blame, Headers, Verdict, judge_error, judge_head
 from waypost.providers.watch import Watch
@@ -80,6 +81,8 @@ class End(msgspec.Struct, frozen=True, gc=False):
     """Pieces of answer that were handed on, for an estimate."""
     code: str | None = None
     why: str = ""
+    reported_nano_usd: int | None = None
+    """What the provider itself says it cost."""
 
 
 HEAD, REFUSED, HOLDING, HELD, POURING, ENDED = range(6)
@@ -109,6 +112,8 @@ class Flow(ABC):
     _bytes = 0
     _open = True
     _paused = False
+    _delivered: int | None = None
+    """Pieces of answer that were handed on when the caller left; None while it is here."""
 
     def __init__(
         self, candidate: Candidate, ask: ChatRequest, deadlines: Deadlines, started: float, watch: Watch
@@ -143,21 +148,48 @@ class Flow(ABC):
         assert self._end is not None  # noqa: S101 (set before _ended is)
         return self._end
 
-    def closing(self, usage: Usage | None, cost_nano_usd: int) -> bytes:
+    def closing(self, usage: Usage | None, cost_nano_usd: int, warning: str = "") -> bytes:
         """What stands before the tail: a stream's usage frame, with what the call cost."""
         return b""
+
+    def words(self) -> int:
+        """Pieces of answer that were handed on so far."""
+        return 0
 
     def elapsed_ms(self) -> float:
         """Since this attempt began."""
         return (perf_counter() - self._began) * 1000
 
     def leave(self) -> None:
-        """The caller went away: nobody needs this answer any more."""
+        """The caller went away. Where the provider bills on all the same, its answer is read on for what it counts."""
+        if self._end is not None or self.stage == ENDED:
+            return
+        self._delivered = self.words()
+        if self._bills_on() and self._watch.drains.take(self):
+            self._drain()
+        else:
+            self.let_go()
+
+    def let_go(self) -> None:
+        """Nobody needs this answer any more."""
         if self.stage < HELD:
             self._refuse(GONE)
         elif self._end is None:
             self._let_go()
-            self._finish(End(EndKind.GONE, self._usage(), words=self._words()))
+            self._finish(self._came_to(EndKind.GONE))
+
+    def _bills_on(self) -> bool:
+        """Credits pay for it, and the provider does not stop counting when it is cancelled."""
+        candidate = self.candidate
+        paid = candidate.endpoint.price is not None and candidate.own_key is None
+        return paid and self._open and not candidate.provider.stops_billing_on_cancel
+
+    def _drain(self) -> None:
+        now = perf_counter()
+        self._call_ends = min(self._call_ends, now + DRAIN_SECONDS_MAX)
+        self.due = min(self.due, self._call_ends)
+        if self._paused:
+            self.on_room()
 
     def cut(self) -> None:
         """Time to drain is up."""
@@ -251,8 +283,12 @@ class Flow(ABC):
     def _usage(self) -> Usage | None:
         return None
 
-    def _words(self) -> int:
-        return 0
+    def _cost(self) -> int | None:
+        return None
+
+    def _came_to(self, kind: EndKind, code: str | None = None, why: str = "") -> End:
+        """What there is of an answer that stops before its end."""
+        return End(kind, self._usage(), b"", self.words(), code, why, self._cost())
 
     def _cut_off(self, why: str) -> None:
         self._break("upstream_error", why)
@@ -269,6 +305,8 @@ class Flow(ABC):
         """This endpoint does not serve the call."""
         self.stage = ENDED
         self._watch.drop(self)
+        if self._delivered is not None:
+            self._watch.drains.drop(self)
         self._let_go()
         if not self.answers.done():
             self.answers.set_result(verdict)
@@ -279,10 +317,22 @@ class Flow(ABC):
             self._refuse(Verdict("provider_failed", why, status=self.attempt.status))
         elif self._end is None:
             self._let_go()
-            self._finish(End(EndKind.BROKEN, self._usage(), words=self._words(), code=code, why=why))
+            self._finish(
+                End(
+                    EndKind.BROKEN,
+                    self._usage(),
+                    words=self.words(),
+                    code=code,
+                    why=why,
+                    reported_nano_usd=self._cost(),
+                )
+            )
 
     def _finish(self, end: End) -> None:
         self.stage = ENDED
+        if self._delivered is not None:
+            end = End(EndKind.GONE, end.usage, words=self._delivered, reported_nano_usd=end.reported_nano_usd)
+            self._watch.drains.drop(self)
         self._end = end
         self._watch.drop(self)
         if self._ended is not None and not self._ended.done():

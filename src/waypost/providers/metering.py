@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from decimal import ROUND_CEILING, Decimal
 from typing import Any
 
 from waypost.domain.chat import ChatRequest, Usage
+from waypost.domain.money import NANO_USD_PER_USD
 
+REPORTED_USD_MAX = 10_000
 TOKENS_MAX = 100_000_000
+UNBELIEVABLE = "its usage cannot be believed, so ours is an estimate"
 BYTES_PER_TOKEN = 4
 
 
@@ -28,6 +32,14 @@ def usage_of(reported: Any) -> Usage | None:
     if "completion_tokens_details" in reported:
         reasoning = _detail(reported["completion_tokens_details"], "reasoning_tokens", completion)
     return Usage(prompt - cached, cached, completion - reasoning, reasoning)
+
+
+def reported_cost(reported: Any) -> int | None:
+    """What the provider itself says a call cost, in nano-USD: `usage.cost` in USD, as OpenRouter sends it."""
+    cost = reported.get("cost") if isinstance(reported, dict) else None
+    if not isinstance(cost, (int, float)) or isinstance(cost, bool) or not 0 <= cost <= REPORTED_USD_MAX:
+        return None
+    return int((Decimal(str(cost)) * NANO_USD_PER_USD).to_integral_value(ROUND_CEILING))
 
 
 def estimate(ask: ChatRequest, words: int) -> Usage:

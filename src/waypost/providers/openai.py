@@ -32,12 +32,21 @@ class OpenAISpeaker:
                 self._heads.clear()
             kept = self._heads[key] = (candidate, *_head(candidate, stream=ask.stream))
         _, address, head = kept
-        body = upstream_body(ask, endpoint.id, provider.drop_fields, provider.schema_shape)
+        cap = ask.output_cap if ask.output_cap is None else _cap(candidate, ask.output_cap)
+        body = upstream_body(ask, endpoint.id, provider.drop_fields, provider.schema_shape, cap)
         return address, b"%b%d\r\n\r\n" % (head, len(body)), body
 
     def forget(self) -> None:
         """Settings or keys changed: old keys must not stay in memory."""
         self._heads.clear()
+
+
+def _cap(candidate: Candidate, output_cap: int) -> int | None:
+    """The cap that credits set, within what this endpoint can write; none where it is not paid with credits."""
+    endpoint = candidate.endpoint
+    if endpoint.price is None or candidate.own_key is not None:
+        return None
+    return min(output_cap, endpoint.output_tokens_max or output_cap)
 
 
 def address_of(base_url: str, *, allow_private: bool) -> Address:

@@ -11,7 +11,7 @@ from waypost.domain.chat import ChatRequest, Usage
 from waypost.domain.endpoints import Deadlines
 from waypost.domain.plans import Candidate
 from waypost.providers.flow import ENDED, HELD, POURING, REPLY_BYTES_MAX, End, EndKind, Flow
-from waypost.providers.metering import usage_json, usage_of
+from waypost.providers.metering import UNBELIEVABLE, reported_cost, usage_json, usage_of
 from waypost.providers.renaming import Renaming
 from waypost.providers.replies import Blame, Verdict, judge_embedded
 from waypost.providers.watch import Watch
@@ -51,6 +51,7 @@ class StreamFlow(Flow):
 
     _frames = 0
     _reported: Usage | None = None
+    _reported_nano_usd: int | None = None
     _usage_frame: dict[str, Any] | None = None
     _first: dict[str, Any] | None = None
     _usage_shown = False
@@ -149,7 +150,7 @@ class StreamFlow(Flow):
         choices = event.get("choices")
         choices = choices if isinstance(choices, list) else []
         if event.get("usage") is not None:
-            self._reported = usage_of(event["usage"])
+            self._count(event["usage"])
             if not choices:
                 self._usage_frame = event
                 return False
@@ -160,6 +161,15 @@ class StreamFlow(Flow):
         if self.stage < HELD and any(is_word(choice) for choice in choices):
             self._say_first_word()
         return True
+
+    def _count(self, usage: Any) -> None:
+        """The last count stands; one that cannot be is as if it had not come."""
+        counted = usage_of(usage)
+        if counted is None:
+            self.attempt.why = UNBELIEVABLE
+            return
+        self._reported = counted
+        self._reported_nano_usd = reported_cost(usage)
 
     def _repeats_an_end(self, choices: list[Any]) -> bool:
         """The first finish reason of a choice stands; a second one is not handed on, unless words come with it."""
@@ -208,9 +218,11 @@ class StreamFlow(Flow):
             self._break("upstream_incomplete", why)
 
     def _finish_stream(self) -> None:
-        self._finish(End(EndKind.DONE, self._reported, DONE_FRAME, self._frames))
+        self._finish(
+            End(EndKind.DONE, self._reported, DONE_FRAME, self._frames, reported_nano_usd=self._reported_nano_usd)
+        )
 
-    def closing(self, usage: Usage | None, cost_nano_usd: int) -> bytes:
+    def closing(self, usage: Usage | None, cost_nano_usd: int, warning: str = "") -> bytes:
         """The usage-only frame of the tail, with what the call cost; empty when the caller did not ask for it."""
         if not self.ask.wants_usage or usage is None or (self._usage_shown and self._usage_frame is None):
             return b""
@@ -220,7 +232,8 @@ class StreamFlow(Flow):
         }
         counts = event.get("usage")
         counts = counts if self._reported is not None and isinstance(counts, dict) else usage_json(usage)
-        shown = {**event, "model": self.ask.model, "usage": {**counts, "cost_nano_usd": cost_nano_usd}}
+        told: dict[str, Any] = {"cost_nano_usd": cost_nano_usd} | ({"warning": warning} if warning else {})
+        shown = {**event, "model": self.ask.model, "usage": {**counts, **told}}
         return b"data: %b\n\n" % msgspec.json.encode(shown)
 
     def _release(self) -> None:
@@ -234,8 +247,11 @@ class StreamFlow(Flow):
     def _usage(self) -> Usage | None:
         return self._reported
 
-    def _words(self) -> int:
-        return self._frames
+    def words(self) -> int:
+        return self._frames if self._delivered is None else self._delivered
+
+    def _cost(self) -> int | None:
+        return self._reported_nano_usd
 
 
 def _index(choice: dict[str, Any]) -> int:

@@ -8,6 +8,8 @@ from collections.abc import Callable
 from time import perf_counter
 from typing import Protocol
 
+from waypost.providers.drains import Drains
+
 log = logging.getLogger("waypost.providers")
 TICK_SECONDS = 0.1
 
@@ -27,6 +29,7 @@ class Watch:
 
     def __init__(self, tick_seconds: float = TICK_SECONDS) -> None:
         self.loop = asyncio.get_running_loop()
+        self.drains = Drains()
         self._tick_seconds = tick_seconds
         self._flows: set[Watched] = set()
         self.drop: Callable[[Watched], None] = self._flows.discard

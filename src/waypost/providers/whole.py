@@ -11,7 +11,7 @@ import msgspec
 from waypost.domain.chat import ChatRequest
 from waypost.domain.endpoints import Provider
 from waypost.providers.flow import DONE, End, Flow, Reply
-from waypost.providers.metering import estimate, usage_json, usage_of, words_in
+from waypost.providers.metering import estimate, reported_cost, usage_json, usage_of, words_in
 from waypost.providers.renaming import Renaming
 from waypost.providers.replies import Verdict, judge_embedded
 from waypost.wire.foreign_json import UNREADABLE, read_foreign
@@ -104,4 +104,4 @@ class WholeFlow(Flow):
         words = 0 if usage is not None else words_of(found)
         tail = handed_on(body, found, self.ask)
         self._say_first_word()
-        self._finish(End(DONE, usage, tail, words))
+        self._finish(End(DONE, usage, tail, words, reported_nano_usd=reported_cost(found.usage)))

@@ -137,11 +137,20 @@ def read_chat(body: bytes, pinned: str | None = None) -> ChatRequest:
 
 
 def upstream_body(
-    ask: ChatRequest, native_id: str, drop_fields: tuple[str, ...] = (), schema_shape: str = "openai"
+    ask: ChatRequest,
+    native_id: str,
+    drop_fields: tuple[str, ...] = (),
+    schema_shape: str = "openai",
+    output_cap: int | None = None,
 ) -> bytes:
-    """The caller's body for one endpoint: its id there, usage asked for, its shape of schema, no refused fields."""
+    """The caller's body for one endpoint.
+
+    Its id there, usage asked for, its shape of schema, no refused fields; a cap on the answer where credits set one.
+    """
     fields: Fields = dict(ask.fields)
     fields["model"] = native_id
+    if output_cap is not None:
+        fields["max_tokens"] = output_cap
     if ask.stream:
         fields["stream_options"] = _stream_options_with_usage(fields.get("stream_options"))
     if "response_format" in fields and ask.needs & STRUCTURED:
