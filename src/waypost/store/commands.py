@@ -12,7 +12,9 @@ from waypost.domain.pulse import PulseDelta
 from waypost.store import keyed_calls, organisations, people, provider_keys
 from waypost.store.credits import COMMANDS as CREDITS
 from waypost.store.desk import Command, Commands, Desk, invalid
+from waypost.store.late import COMMANDS as LATE
 from waypost.store.readings_table import save_readings
+from waypost.store.replay import COMMANDS as REPLAY
 from waypost.store.sql import EngineTrouble, Unstorable
 from waypost.store.sweeping import begin_epoch
 
@@ -47,6 +49,8 @@ COMMANDS: Final[Commands] = {
     "epoch.begin": Command(EpochArgs, note_epoch),
     **people.COMMANDS,
     **CREDITS,
+    **LATE,
+    **REPLAY,
     **organisations.COMMANDS,
     **provider_keys.COMMANDS,
     **keyed_calls.COMMANDS,

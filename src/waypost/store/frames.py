@@ -11,6 +11,7 @@ from typing import Any, Final
 import msgspec
 
 from waypost.domain.callers import Token, User
+from waypost.domain.ledger import Movement
 from waypost.domain.own_keys import ProviderKey
 from waypost.domain.payers import Member, Organisation
 from waypost.domain.problems import CODES, Failed, Problem, Refusal
@@ -170,6 +171,7 @@ VALUES: Final = {
     "organisation": Organisation,
     "member": Member,
     "provider_key": ProviderKey,
+    "movement": Movement,
 }
 
 _encoder = msgspec.msgpack.Encoder()

@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import Any, Final, TypeVar
 
 from waypost.domain.callers import Token, User
+from waypost.domain.ledger import Account, Transfer
 from waypost.domain.own_keys import ProviderKey
 from waypost.domain.payers import Member, Organisation
 from waypost.domain.requests import request_id
-from waypost.store import identities, provider_keys
+from waypost.store import accounts, identities, keyed_calls, provider_keys
 from waypost.store.books import Change, DataError, Filters, Page, ledger_unavailable
 from waypost.store.engine import Reading
 from waypost.store.engines import engine_of
+from waypost.store.reconcile import Reconciled, reconcile
+from waypost.store.replay import Difference, replay
 from waypost.store.rows import COLUMNS, NAMED
 from waypost.store.sql import Sql, TryAgain
+from waypost.store.usage import Usage, Wanted, calls_pages, usage
+from waypost.store.verify import Finding, verify
 from waypost.store.waybills import stranger_json, waybill_json
 
 Answer = TypeVar("Answer")
@@ -70,6 +75,47 @@ class Reader:
     def provider_keys(self, owner: str | None = None) -> list[ProviderKey]:
         """Own keys of users and organisations, or of one account, sealed."""
         return self.ask(lambda sql: provider_keys.provider_keys(sql, owner))
+
+    def kept_reply(self, user: int, key: bytes) -> keyed_calls.KeptReply | None:
+        """What was answered to a user's call with a key, sealed."""
+        return self.ask(lambda sql: keyed_calls.kept_reply(sql, user, key))
+
+    def kept_replies(self, after: int, limit: int) -> list[keyed_calls.KeptReply]:
+        """All such, by the number of their calls."""
+        return self.ask(lambda sql: keyed_calls.kept_replies(sql, after, limit))
+
+    def accounts(self) -> list[Account]:
+        """Every account, in the order in which they were first used."""
+        return self.ask(accounts.accounts)
+
+    def account(self, name: str) -> Account | None:
+        """One account by its ledger name (`user:1`); None until something moved on it."""
+        return self.ask(lambda sql: accounts.account_named(sql, name))
+
+    def transfers(self, account: str | None = None, before: int | None = None, limit: int = 50) -> list[Transfer]:
+        """What moved besides calls, newest first. `before` is the id of the last one of the page before."""
+        most = max(1, min(limit, LIMIT_MAX))
+        return self.ask(lambda sql: accounts.transfers(sql, account, before, most))
+
+    def usage(self, wanted: Wanted) -> Usage:
+        """What calls added up to. Raises ValueError for groups that cannot be asked together."""
+        return self.ask(lambda sql: usage(sql, wanted))
+
+    def usage_calls(self, wanted: Wanted) -> Iterator[list[dict[str, Any]]]:
+        """The calls themselves, oldest first, page after page."""
+        return calls_pages(self.ask, wanted)
+
+    def verify(self, living: Collection[int] | None = None) -> list[Finding]:
+        """Everything in the books that is not as it always is. Reads every call, in one snapshot."""
+        return self.ask(lambda sql: list(verify(sql, living)))
+
+    def replay(self) -> list[Difference]:
+        """Everything that is kept and is not what the entries come to. Reads every call, in one snapshot."""
+        return self.ask(replay)
+
+    def reconcile(self, since_ms: int = 0, until_ms: int | None = None) -> list[Reconciled]:
+        """What providers say that calls cost, against ours."""
+        return self.ask(lambda sql: reconcile(sql, since_ms, until_ms))
 
     def counts(self) -> dict[str, int]:
         """How many there are of everything that is listed."""
