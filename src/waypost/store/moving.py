@@ -7,11 +7,10 @@ from __future__ import annotations
 
 from typing import Final
 
+from waypost.store.accounts import account_number
 from waypost.store.netting import Net
 from waypost.store.sql import Sql
 
-OPEN_ACCOUNT: Final = "INSERT INTO accounts (name) VALUES (:name) ON CONFLICT (name) DO NOTHING"
-ACCOUNT: Final = "SELECT id FROM accounts WHERE name = :name"
 SET: Final = """
   posted = accounts.posted + d.delta,
   period_used = CASE WHEN d.period > accounts.period THEN d.used
@@ -49,15 +48,6 @@ SPENT: Final = """
   INSERT INTO spending (subject, period, used) VALUES (:subject, :period, :used)
   ON CONFLICT (subject, period) DO UPDATE SET used = spending.used + excluded.used
 """
-
-
-def account_number(sql: Sql, name: str) -> int:
-    """The number of an account, which is opened where there is none."""
-    found = sql.value(ACCOUNT, {"name": name})
-    if found is None:
-        sql.run(OPEN_ACCOUNT, {"name": name})
-        found = sql.value(ACCOUNT, {"name": name})
-    return int(found)
 
 
 def move(sql: Sql, net: Net) -> None:

@@ -29,25 +29,43 @@ class Net(NamedTuple):
 
 def netted(rows: Iterable[Row]) -> Net | None:
     """The net of the rows that were settled; None where nothing moves."""
-    alike: dict[tuple[str, str, int, tuple[str, ...]], tuple[int, int]] = {}
-    for row in rows:
-        if row[STATE] == SETTLED:
-            charge, overrun = row[CHARGE], row[OVERRUN]
-            if charge or overrun:
-                key = (row[ACCOUNT], row[PROVIDER_ACCOUNT], row[PERIOD], tuple(row[SUBJECTS]))
-                before = alike.get(key)
-                alike[key] = (charge, overrun) if before is None else (before[0] + charge, before[1] + overrun)
-    if not alike:
-        return None
     net = Net({}, {})
-    for (payer, provider, period, subjects), (charge, overrun) in alike.items():
-        add(net.moves, payer, Move(-charge, period, charge, charge))
-        add(net.moves, provider, Move(charge + overrun))
-        if overrun:
-            add(net.moves, OVERRUN_ACCOUNT, Move(-overrun))
-        for subject in subjects:
-            net.spent[subject, period] = net.spent.get((subject, period), 0) + charge
-    return net
+    last: Row | None = None
+    charges = overruns = 0
+    for row in rows:
+        if row[STATE] != SETTLED:
+            continue
+        if last is None or not _alike(row, last):  # most calls are like the one before
+            if last is not None:
+                _add_calls(net, last, charges, overruns)
+            last, charges, overruns = row, 0, 0
+        charges += row[CHARGE]
+        overruns += row[OVERRUN]
+    if last is not None:
+        _add_calls(net, last, charges, overruns)
+    return net if net.moves else None
+
+
+def _alike(row: Row, last: Row) -> bool:
+    """Whether the same pays the same in the same month, and for the same."""
+    return bool(
+        row[ACCOUNT] == last[ACCOUNT]
+        and row[PROVIDER_ACCOUNT] == last[PROVIDER_ACCOUNT]
+        and row[PERIOD] == last[PERIOD]
+        and row[SUBJECTS] == last[SUBJECTS]
+    )
+
+
+def _add_calls(net: Net, like: Row, charge: int, overrun: int) -> None:
+    if not charge and not overrun:
+        return
+    payer, provider, period = like[ACCOUNT], like[PROVIDER_ACCOUNT], like[PERIOD]
+    add(net.moves, payer, Move(-charge, period, charge, charge))
+    add(net.moves, provider, Move(charge + overrun))
+    if overrun:
+        add(net.moves, OVERRUN_ACCOUNT, Move(-overrun))
+    for subject in like[SUBJECTS]:
+        net.spent[subject, period] = net.spent.get((subject, period), 0) + charge
 
 
 def add(moves: dict[str, Move], account: str, more: Move) -> None:

@@ -15,7 +15,8 @@ from waypost.domain.ledger import HoldState
 from waypost.domain.money import Price, cost_nano_usd
 from waypost.domain.problems import CODES
 from waypost.domain.waybill import Outcome
-from waypost.store.moving import account_number, move
+from waypost.store.accounts import account_number
+from waypost.store.moving import move
 from waypost.store.netting import Move, Net, add
 from waypost.store.rows import ESTIMATED, NAMED, OUTCOMES, PROVIDER
 from waypost.store.sql import Sql

@@ -9,16 +9,18 @@ import apsw
 
 from waypost.domain.money import Price
 from waypost.store.books import Mark
-from waypost.store.moving import LOTS_OF, SET
+from waypost.store.lots import OpenLots
+from waypost.store.moving import SET
 from waypost.store.netting import Net
 from waypost.store.rows import NAMED
 from waypost.store.sqlite.many_rows import ManyRows, Sized
 from waypost.store.sqlite.names import Names
+from waypost.store.sqlite.sql import SqliteSql
 
 D: Final = "(SELECT column1 AS id, column2 AS delta, column3 AS period, column4 AS used FROM (VALUES {rows}))"
 MOVES: Final = Sized(f"UPDATE accounts SET {SET} FROM {D} AS d WHERE accounts.id = d.id", 4)  # noqa: S608 (constants)
-CHARGES: Final = "(SELECT column1 AS account, column2 AS charged FROM (VALUES {rows}))"
-LOTS: Final = Sized(LOTS_OF.format(charges=CHARGES), 2)
+LEFT: Final = "(SELECT column1 AS id, column2 AS remaining FROM (VALUES {rows}))"
+LOTS: Final = Sized(f"UPDATE lots SET remaining = d.remaining FROM {LEFT} AS d WHERE lots.id = d.id", 2)  # noqa: S608 (constants)
 SPENT: Final = ManyRows(
     "INSERT",
     "spending",
@@ -41,6 +43,7 @@ class Money:
     def __init__(self, connection: apsw.Connection, names: Names) -> None:
         self._connection = connection
         self._names = names
+        self.lots = OpenLots(SqliteSql(connection))
         self._due: dict[str, Price] = {}
         """Prices that calls were held at, until they are written."""
 
@@ -48,9 +51,9 @@ class Money:
         """Move a commit's charges."""
         numbered = [(self._names.account(name), *move) for name, move in net.moves.items()]
         MOVES.write(self._connection, [row[:4] for row in numbered])
-        charges = [(row[0], row[4]) for row in numbered if row[4]]
-        if charges:
-            LOTS.write(self._connection, charges)
+        left = self.lots.charge([(row[0], row[4]) for row in numbered if row[4]])
+        if left:
+            LOTS.write(self._connection, left.items())
         if net.spent:
             SPENT.write(self._connection, [(*key, used) for key, used in net.spent.items()])
 
@@ -64,9 +67,10 @@ class Money:
         if self._due:
             PRICES.write(self._connection, self._due.values())
 
-    def keep_prices(self) -> None:
+    def keep(self) -> None:
         """The transaction was committed."""
         self._due.clear()
+        self.lots.keep()
 
     def mark(self, marks: Sequence[Mark]) -> None:
         """How far calls have come."""

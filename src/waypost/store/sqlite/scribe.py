@@ -90,6 +90,7 @@ class Scribe:
         if self.connection.in_transaction:
             self.connection.execute("ROLLBACK")
         self.names.forget_fresh()
+        self.money.lots.forget()
 
     def news(self) -> list[Change]:
         """What changed since this was last asked, whoever wrote it."""
@@ -166,6 +167,7 @@ class Scribe:
         """These ended without having been written here. Commits."""
         self.segments.note_late(ids)
         self._commit()
+        self.money.lots.forget()
         self.segments.reload()
 
     def _write_strangers(self, rows: list[Row]) -> None:
@@ -175,7 +177,7 @@ class Scribe:
 
     def _after_commit(self, batch: Batch, values: list[Any]) -> None:
         self.names.keep_fresh()
-        self.money.keep_prices()
+        self.money.keep()
         self._strangers = (self._strangers + len(batch.strangers)) % STRANGERS_MAX
         if values:
             ids = ended_of(values)
@@ -183,6 +185,7 @@ class Scribe:
                 self.segments.count_new(ids)
             self.used.update(zip(values[TOKEN_PLACE::WIDTH], values[::WIDTH], strict=True))
         if batch.orders:
+            self.money.lots.forget()  # commands write them too
             batch.changes = self._changes()
 
 
