@@ -35,9 +35,10 @@ def provider(slug: str, **more: Any) -> PracticeProvider:
     return PracticeProvider(slug, (row,), **{"speed": 0, **more})
 
 
-def provider_rows(base_urls: Mapping[str, str]) -> str:
-    """The settings that name providers, and no practice ones beside them."""
-    rows = [f'[providers.{slug}]\nbase_url = "{url}"\n' for slug, url in base_urls.items()]
+def provider_rows(base_urls: Mapping[str, str], *, stops: bool = True) -> str:
+    """The settings that name providers, and no practice ones beside them. `stops`: what is cancelled is not billed."""
+    more = f"stops_billing_on_cancel = {str(stops).lower()}\n"
+    rows = [f'[providers.{slug}]\nbase_url = "{url}"\n{more}' for slug, url in base_urls.items()]
     return "[practice]\nenabled = false\n" + "".join(rows)
 
 

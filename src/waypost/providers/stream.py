@@ -29,6 +29,8 @@ from waypost.wire.sse import (
 from waypost.wire.sse_plain import PlainFrames
 
 HELD_BYTES_MAX = 1024 * 1024
+WAITING_BYTES_MAX = 128 * 1024
+"""Of an answer whose first word is here and not yet for the caller."""
 WORD_KEYS = (
     "content",
     "reasoning",
@@ -55,6 +57,7 @@ class StreamFlow(Flow):
     _usage_frame: dict[str, Any] | None = None
     _first: dict[str, Any] | None = None
     _usage_shown = False
+    _waits = False
 
     def __init__(
         self, candidate: Candidate, ask: ChatRequest, deadlines: Deadlines, started: float, watch: Watch
@@ -119,8 +122,12 @@ class StreamFlow(Flow):
 
     def _hold(self, piece: bytes) -> None:
         self._held.append(piece)
-        if self.stage < HELD and self._bytes > HELD_BYTES_MAX:
-            self._break("upstream_error", "no word in the first MiB")
+        if self.stage < HELD:
+            if self._bytes > HELD_BYTES_MAX:
+                self._break("upstream_error", "no word in the first MiB")
+        elif not self._waits and self._bytes > WAITING_BYTES_MAX:
+            self._waits = True  # the caller's hold is on its way to the disk: no more, until it is there
+            self.exchange.pause()
 
     def _passes(self, frame: bytes) -> bool:
         """Act on one frame; False when it is not for the client, or not yet."""
@@ -243,6 +250,8 @@ class StreamFlow(Flow):
         if self._held:
             self._write(b"".join(self._held))
         self._held.clear()
+        if self._waits and not self._paused:
+            self.exchange.resume()
 
     def _usage(self) -> Usage | None:
         return self._reported
