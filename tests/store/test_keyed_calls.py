@@ -63,7 +63,7 @@ FIRST, SECOND = call_at(NOW), call_at(NOW, count=1)
 
 def test_a_key_is_one_calls_at_a_time(keys) -> None:
     assert keys.claim(FIRST) == {"state": "yours"}
-    assert keys.claim(SECOND) == {"state": "running", "call": FIRST, "status": None, "head": None}
+    assert keys.claim(SECOND) == {"state": "running", "call": FIRST, "status": 0, "head": b""}
     assert keys.claim(SECOND, body=OTHER_BODY)["state"] == "other"
     assert keys.claim(SECOND, key=OTHER_KEY)["state"] == "yours"
     assert keys.claim(SECOND, user=2)["state"] == "yours"

@@ -62,6 +62,19 @@ CODES: dict[str, Code] = {
     "context_too_long": Code(
         400, "invalid_request_error", "The prompt and the answer are longer than any endpoint takes."
     ),
+    "idempotency_in_progress": Code(
+        409,
+        "invalid_request_error",
+        "The call with this `Idempotency-Key` has not ended; `Retry-After` says when to ask.",
+    ),
+    "idempotency_mismatch": Code(
+        422, "invalid_request_error", "This `Idempotency-Key` was used for a request with another path, payer or body."
+    ),
+    "idempotency_unkept": Code(
+        409,
+        "invalid_request_error",
+        "The call that has this `Idempotency-Key` was made; its reply was too long to be kept, or was cut off.",
+    ),
     "rate_limited": Code(429, "rate_limit_error", "A limit of this token is used up; `Retry-After` says for how long."),
     "providers_busy": Code(
         429, "rate_limit_error", "Every endpoint that could serve is resting; `Retry-After` is the smallest wait."

@@ -6,6 +6,7 @@ import asyncio
 import re
 from collections.abc import Callable
 from time import perf_counter
+from typing import Any, Protocol
 
 from waypost.domain.chat import ChatRequest
 from waypost.domain.problems import Problem, Refusal
@@ -148,26 +149,43 @@ class ChatCall(AskedChat):
         return lines.encode() + self._extra
 
 
+class Keyed(Protocol):
+    """Who carries calls with an Idempotency-Key (`door/keyed.py`)."""
+
+    def make(
+        self, request: Request, reply: Reply, bill: Waybill, problems: ProblemWriter, pinned: str | None
+    ) -> ChatCall: ...
+    async def carry(self, call: Any) -> None: ...
+
+
 class ChatDoor:
     """Makes a call of each request and sends it on its journey, one task each."""
 
     def __init__(
-        self, house: House, problems: ProblemWriter, numbers: RequestNumbers, cors: Cors | None = None
+        self,
+        house: House,
+        problems: ProblemWriter,
+        numbers: RequestNumbers,
+        cors: Cors | None = None,
+        keyed: Keyed | None = None,
     ) -> None:
         self._house = house
         self._problems = problems
         self._numbers = numbers
         self._cors = cors or Cors()
+        self._keyed = keyed
         self._loop = asyncio.get_running_loop()
         self._running: set[asyncio.Task[None]] = set()
         """Keeps tasks alive: the loop itself only knows them weakly."""
 
     def __call__(self, request: Request, reply: Reply, pinned: str | None = None) -> None:
         """Returns at once."""
-        call = ChatCall(request, reply, self._bill(), self._problems, pinned)
+        keyed = self._keyed if b"idempotency-key" in request.headers else None
+        make = ChatCall if keyed is None else keyed.make
+        call = make(request, reply, self._bill(), self._problems, pinned)
         if b"origin" in request.headers:
             call.allow_page(self._cors.block(request.headers[b"origin"]))
-        task = call.task = self._loop.create_task(self._run(call))
+        task = call.task = self._loop.create_task(self._run(call, keyed))
         self._running.add(task)
 
     def turned_away(self, request: Request, problem: Problem) -> str:
@@ -191,9 +209,12 @@ class ChatDoor:
         number, at_ms = self._numbers.next()
         return Waybill(number, at_ms, request_id(number))
 
-    async def _run(self, call: ChatCall) -> None:
+    async def _run(self, call: ChatCall, keyed: Keyed | None) -> None:
         try:
-            await chat(call, self._house)
+            if keyed is None:
+                await chat(call, self._house)
+            else:
+                await keyed.carry(call)
         finally:
             self._running.discard(call.task)
             del call.task  # else the call and its task would keep each other alive

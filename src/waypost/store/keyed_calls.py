@@ -127,7 +127,7 @@ def claim(desk: Desk, args: ClaimArgs) -> dict[str, Any]:
         desk.sql.run(TAKE, values | {"end": desk.now_ms + KEPT_MS})
         return {"state": YOURS}
     _, call, _, status, head = row
-    return {"state": state, "call": call, "status": status, "head": None if head is None else bytes(head)}
+    return {"state": state, "call": call, "status": status or 0, "head": bytes(head or b"")}
 
 
 def keep(desk: Desk, args: KeepArgs) -> bool:
@@ -212,6 +212,11 @@ def _came_to_something(row: Sequence[Any]) -> bool:
     """It was answered, or charged, or still may be."""
     state, outcome, charge, _ = row
     return bool(state == HoldState.OPEN or outcome == OUTCOMES[Outcome.DELIVERED] or charge > 0)
+
+
+def reply_about(user: int, key: bytes, call: int) -> tuple[str, ...]:
+    """What a sealed reply is bound to."""
+    return (f"user:{user}", key.hex(), str(call))
 
 
 def claims_before(now_ms: int) -> int:
