@@ -23,6 +23,7 @@ BEHIND_CALLS: Final = 1_024
 """Left for later, at least: most of the newest calls' neighbours have not ended yet."""
 LATE_TOGETHER: Final = 512
 EVERY: Final = 1 << 31
+ID_MAX: Final = (1 << 63) - 1
 
 WAS_SERVED: Final = f"((c.flags & {SERVED}) <> 0 OR coalesce(c.state, 0) = 1)"
 """The caller got words, or pays for what was done: this is what counts as a request. Every other call has failed."""
@@ -106,23 +107,26 @@ class Rollup:
 
     def __init__(self, sql: Sql) -> None:
         self._sql = sql
-        self.rolled_to = 0
-        self.reload()
+        self.rolled_to = rolled_to(sql)
 
     def reload(self) -> None:
-        """Read from the database how far it is, as after every transaction that failed."""
+        """Somebody else brought it forward."""
         self.rolled_to = rolled_to(self._sql)
 
-    def note_late(self, ids: Iterable[int]) -> None:
-        """Inside the transaction that writes these calls: remember those whose day is summed already.
+    def doubt(self) -> None:
+        """A step failed, and nobody knows how far it came: until the next one, every call may be late."""
+        self.rolled_to = ID_MAX
 
-        To be called where the smallest of them is not above `rolled_to`.
-        """
+    def note_late(self, ids: Iterable[int]) -> None:
+        """Inside the transaction that writes or ends these calls: remember those that the sums have passed by."""
         late = [[number] for number in ids if number <= self.rolled_to]
-        self._sql.insert("usage_late", ["id"], late, "(id) DO NOTHING")
+        if late:
+            self._sql.insert("usage_late", ["id"], late, "(id) DO NOTHING")
 
     def step(self) -> bool:
         """Put the next calls into the sums; whether there were enough of them."""
+        if self.rolled_to == ID_MAX:
+            self.reload()
         if self._call_after(STEP_CALLS + BEHIND_CALLS) is None:
             return self._fold_late()
         last = self._call_after(STEP_CALLS)
@@ -131,14 +135,6 @@ class Rollup:
             roll_through(self._sql, self.rolled_to, last)
         self.rolled_to = last
         return True
-
-    def before_deleting(self, last: int) -> None:
-        """Inside the transaction that deletes ended calls up to `last`, before it does: keep what they add up to."""
-        if last > self.rolled_to:
-            roll_through(self._sql, self.rolled_to, last)
-            self.rolled_to = last
-        fold_late(self._sql, last, EVERY)
-        self._sql.run("UPDATE usage_state SET deleted_to = :last WHERE deleted_to < :last", {"last": last})
 
     def _call_after(self, count: int) -> int | None:
         """The number of the `count`th call that is not in the sums."""
@@ -157,6 +153,15 @@ class Rollup:
 def rolled_to(sql: Sql) -> int:
     """The number of the last call that the sums hold."""
     return int(sql.value(STATE))
+
+
+def keep_sums(sql: Sql, last: int) -> None:
+    """Before ended calls up to `last` are deleted, in the same transaction: keep what they add up to."""
+    before = rolled_to(sql)
+    if last > before:
+        roll_through(sql, before, last)
+    fold_late(sql, last, EVERY)
+    sql.run("UPDATE usage_state SET deleted_to = :last WHERE deleted_to < :last", {"last": last})
 
 
 def roll_through(sql: Sql, after: int, last: int) -> None:

@@ -18,6 +18,7 @@ from waypost.store.postgres.arrays import array
 from waypost.store.postgres.names import Word
 from waypost.store.postgres.scribe import Scribe
 from waypost.store.postgres.sql import translated
+from waypost.store.rollup import keep_sums
 from waypost.store.sql import OutcomeUnknown, TryAgain, Unstorable
 from waypost.store.uses import due_uses
 
@@ -48,6 +49,8 @@ class Pace(NamedTuple):
     retention_seconds: float = 10.0
     retention_late_seconds: float = 60.0
     """So long after it was due, retention goes on although others wait."""
+    rollup_seconds: float = 2.0
+    rollup_late_seconds: float = 60.0
     used_seconds: float = 10.0
     trouble_seconds: float = 5.0
 
@@ -63,6 +66,7 @@ class Chores:
         self.retention = retention
         self._clock_ms = clock_ms
         self._retain_at = time.monotonic()
+        self._roll_at = time.monotonic()
         self._used_at = 0.0
         self._rest_until = 0.0
         self._written_uses: dict[int, int] = {}
@@ -71,7 +75,11 @@ class Chores:
 
     @property
     def pressing(self) -> bool:
-        return time.monotonic() > self._retain_at + self._pace.retention_late_seconds
+        now = time.monotonic()
+        return (
+            now > self._retain_at + self._pace.retention_late_seconds
+            or now > self._roll_at + self._pace.rollup_late_seconds
+        )
 
     def step(self) -> bool:
         now = time.monotonic()
@@ -81,6 +89,8 @@ class Chores:
             if now >= self._retain_at:
                 self._scribe.be_connected()
                 self._retain(now)
+            elif now >= self._roll_at:
+                self._roll(now)
             elif now >= self._used_at and self._scribe.used:
                 self._used_at = now + self._pace.used_seconds
                 self._note_uses(USED_MS_MIN)
@@ -91,6 +101,7 @@ class Chores:
             self._rest_until = now + self._pace.trouble_seconds
             self._counted = None
             self._scribe.roll_back()
+            self._scribe.rollup.doubt()
             return False
         return True
 
@@ -107,12 +118,19 @@ class Chores:
         surplus = 0 if rows_max is None else self._calls() - rows_max
         gone, words = self._delete_oldest(before, surplus)
         if gone:
+            self._scribe.rollup.reload()
             self._scribe.names.forget(words)
             if self._counted is not None:
                 self._counted -= gone
         else:
             self._delete_old_notes(before)
             self._retain_at = now + self._pace.retention_seconds
+
+    def _roll(self, now: float) -> None:
+        """Put some calls into the sums of usage; come back at once while there are more."""
+        self._scribe.be_connected()
+        if not self._scribe.rollup.step():
+            self._roll_at = now + self._pace.rollup_seconds
 
     def _calls(self) -> int:
         """How many there are. Counted once: a table of millions takes a second."""
@@ -135,6 +153,7 @@ class Chores:
             rows: list[Any] = []
             if due:
                 ids = array("bigint", [number for (number,) in due])
+                keep_sums(self._scribe.sql, due[-1][0])
                 execute(CARRY, (self._clock_ms(), ids, ids))
                 rows = execute(DELETE, (ids,)).fetchall()
                 numbers = {number for row in rows for number in row if number is not None}

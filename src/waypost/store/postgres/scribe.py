@@ -18,6 +18,7 @@ from waypost.store.postgres.money import Money
 from waypost.store.postgres.names import Names
 from waypost.store.postgres.opening import Database, lock_holder, take_lock
 from waypost.store.postgres.sql import REFUSED, PostgresSql, Session, said, translated
+from waypost.store.rollup import Rollup
 from waypost.store.rows import COLUMNS, OPEN, STATE, UPSERT, Row, RowMaker
 from waypost.store.sql import EngineTrouble, OutcomeUnknown, Sql, TryAgain
 from waypost.store.sweeping import Swept, sweep, void
@@ -48,6 +49,7 @@ class Scribe:
         self.sql: Sql = PostgresSql(self.session)
         self.names = Names(self.session)
         self.money = Money(self.session, self.names)
+        self.rollup = Rollup(self.sql)
         self.used: dict[int, int] = {}
         """Token → the last request that showed it."""
         self.written = 0
@@ -74,6 +76,7 @@ class Scribe:
         with translated():
             self.begin()
             swept = sweep(self.sql, epoch, self._clock_ms())
+            self.rollup.note_late(swept.ids)
             self.commit()
         self.written += len(swept.ids)
         return swept
@@ -82,6 +85,7 @@ class Scribe:
         with translated():
             self.begin()
             ended = void(self.sql, numbers)
+            self.rollup.note_late(ended)
             self.commit()
         self.written += len(ended)
 
@@ -167,6 +171,7 @@ class Scribe:
             net = netted(rows)
         if net is not None:
             self.money.write(net)
+        self.rollup.note_late([row[0] for row in rows])
         return rows
 
     def _write_one(self, batch: Batch, row: Row) -> bool:

@@ -37,6 +37,8 @@ class Pace(NamedTuple):
     retention_seconds: float = 10.0
     retention_late_seconds: float = 60.0
     """So long after it was due, retention goes on although others wait."""
+    rollup_seconds: float = 2.0
+    rollup_late_seconds: float = 60.0
     used_seconds: float = 10.0
     trouble_seconds: float = 5.0
 
@@ -57,6 +59,7 @@ class Chores:
         self._written_at = 0.0
         self._retain_at = time.monotonic()
         self._retained = retention
+        self._roll_at = time.monotonic()
         self._used_at = 0.0
         self._rest_until = 0.0
         self._written_uses: dict[int, int] = {}
@@ -69,6 +72,7 @@ class Chores:
             self._log_is_long
             or self._scribe.segments.tail > self._pace.tail_forced
             or time.monotonic() > self._retain_at + self._pace.retention_late_seconds
+            or time.monotonic() > self._roll_at + self._pace.rollup_late_seconds
         )
 
     @property
@@ -87,6 +91,7 @@ class Chores:
             self._rest_until = now + self._pace.trouble_seconds
             self._scribe.roll_back()
             self._scribe.segments.reload()
+            self._scribe.rollup.doubt()
             return False
 
     def finish(self) -> None:
@@ -100,14 +105,14 @@ class Chores:
         segments = self._scribe.segments
         if self._log_is_long:
             self._checkpoint()
-        elif segments.build_due:
-            segments.build()
-        elif segments.mend_due:
-            segments.mend()
+        elif segments.build_due or segments.mend_due:
+            (segments.build if segments.build_due else segments.mend)()
         elif self._log_short:
             self._log_short = lengthen(self._connection, self._pace.log_pages)
         elif now >= self._retain_at or self.retention != self._retained:
             self._retain(now)
+        elif now >= self._roll_at:
+            self._roll(now)
         elif self._checkpoint_due(now):
             self._checkpoint()
         elif now >= self._used_at and self._scribe.used:
@@ -127,11 +132,17 @@ class Chores:
         gone, names = delete_oldest(self._connection, Due(before, surplus, DELETE_ROWS), self._clock_ms())
         if gone:
             segments.reload()
+            self._scribe.rollup.reload()
             self._scribe.names.forget(names)
         else:
             delete_old_notes(self._connection, before)
             delete_expired(self._scribe.sql, self._clock_ms())
             self._retain_at = now + self._pace.retention_seconds
+
+    def _roll(self, now: float) -> None:
+        """Put some calls into the sums of usage; come back at once while there are more."""
+        if not self._scribe.rollup.step():
+            self._roll_at = now + self._pace.rollup_seconds
 
     def _note_uses(self, age_ms_min: int) -> None:
         """Write when tokens were last used, once a minute each at most."""

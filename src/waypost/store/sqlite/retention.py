@@ -8,8 +8,10 @@ from typing import Any, Final, NamedTuple
 import apsw
 
 from waypost.store.moving import CARRY_OF
+from waypost.store.rollup import keep_sums
 from waypost.store.rows import NAMED
 from waypost.store.sqlite.postings import FIELDS, field_of
+from waypost.store.sqlite.sql import SqliteSql
 
 CHANGES_KEPT: Final = 10_000
 ID_MAX: Final = (1 << 63) - 1
@@ -77,6 +79,7 @@ def _due(connection: apsw.Connection, due: Due) -> array[int]:
 def _delete(connection: apsw.Connection, ids: array[int], now_ms: int) -> int:
     if not ids:
         return 0
+    keep_sums(SqliteSql(connection), ids[-1])
     connection.execute(CARRY, (now_ms, apsw.carray(ids)))
     connection.execute("DELETE FROM calls WHERE id IN (SELECT value FROM carray(?))", (apsw.carray(ids),))
     return connection.changes()

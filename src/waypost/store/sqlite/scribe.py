@@ -13,6 +13,7 @@ from waypost.store.commands import outcome_of
 from waypost.store.desk import Desk
 from waypost.store.identities import changes_since, last_seq
 from waypost.store.netting import Net, netted
+from waypost.store.rollup import Rollup
 from waypost.store.rows import COLUMNS, OPEN, STATE, UPSERT, WIDTH, Row, RowMaker
 from waypost.store.sql import OutcomeUnknown, Sql
 from waypost.store.sqlite.many_rows import ManyRows
@@ -42,6 +43,7 @@ class Scribe:
         self.sql: Sql = SqliteSql(connection)
         self.names = Names(connection)
         self.segments = Segments(connection)
+        self.rollup = Rollup(self.sql)
         self.money = Money(connection, self.names)
         self.used: dict[int, int] = {}
         """Token → the last request that showed it."""
@@ -126,8 +128,12 @@ class Scribe:
         if net is not None:
             self.money.write(net)
         ids = ended_of(values)
-        if ids and min(ids) <= self.segments.indexed_to:
-            self.segments.note_late(ids)
+        if ids:
+            oldest = min(ids)
+            if oldest <= self.segments.indexed_to:
+                self.segments.note_late(ids)
+            if oldest <= self.rollup.rolled_to:
+                self.rollup.note_late(ids)
         return values
 
     def _write_values(self, rows: list[Row]) -> list[Any]:
@@ -166,6 +172,7 @@ class Scribe:
     def _end_late(self, ids: list[int]) -> None:
         """These ended without having been written here. Commits."""
         self.segments.note_late(ids)
+        self.rollup.note_late(ids)
         self._commit()
         self.money.lots.forget()
         self.segments.reload()
