@@ -210,6 +210,10 @@ class Counters:
         """A standing counter's own limit is another now."""
         (self._standing.get(key) or self._begin(key)).limit = limit
 
+    def limit_of(self, key: str) -> int:
+        """A standing counter's own limit; 0 without one."""
+        return (self._standing.get(key) or self._begin(key)).limit or 0
+
     def turn_month(self, period: int) -> None:
         """Another month begins: every counter is touched for the first time again, and old spending is forgotten."""
         self._standing = {}

@@ -13,6 +13,7 @@ from waypost.domain.pulse import PulseDelta
 from waypost.domain.waybill import Waybill
 from waypost.store.batch import Batch, Order, Sheet
 from waypost.store.books import (
+    STANDING,
     Change,
     Counter,
     Mark,
@@ -23,6 +24,7 @@ from waypost.store.books import (
 )
 from waypost.store.clock import unix_ms
 from waypost.store.counters import Ask, Counters, Grant
+from waypost.store.credits import takes
 from waypost.store.engines import engine_of
 from waypost.store.folder_lock import FolderLock
 from waypost.store.frames import Bills
@@ -156,6 +158,39 @@ class Owner:
         self.counters.give(counter, amount)
 
     async def run(self, command: str, args: dict[str, Any]) -> Any:
+        account = args.get("account")
+        taking = takes(command, args, self._floor(account)) if isinstance(account, str) else None
+        if taking is None:
+            return await self._run(command, args)
+        taken = await self.set_aside(taking.account, taking.amount)
+        try:
+            return await self._run(command, args | {"taken": taken})
+        finally:  # what really went has been taken from the counter beside this
+            self.counters.moved(credits_key(taking.account), taken)
+
+    async def set_aside(self, account: str, amount: int) -> int:
+        """Take as much of an account's credits as is free, so that no call is given them. Says how much."""
+        counter, taken = Counter(credits_key(account), 0, STANDING), 0
+        while taken < amount:
+            wanted = amount - taken
+            verdict = await self.take(counter, wanted)
+            if not verdict.granted:
+                wanted = min(wanted, verdict.remaining)
+                if wanted <= 0:
+                    break
+                verdict = await self.take(counter, wanted)
+            taken += wanted * verdict.granted
+        return taken
+
+    @property
+    def living_epochs(self) -> set[int]:
+        """Of the processes that hold credits now, and of those that are gone and not swept yet."""
+        return {self._writer.epoch, *self._dead, *(line.epoch for line in self._office.workers)}
+
+    def _floor(self, account: str) -> int:
+        return -self.counters.limit_of(credits_key(account))
+
+    async def _run(self, command: str, args: dict[str, Any]) -> Any:
         if self._broken is not None:
             raise self._broken
         done: asyncio.Future[Any] = self._loop.create_future()
