@@ -10,9 +10,11 @@ from pathlib import Path
 from typing import Any
 
 import uvloop
+from paid_calls import PRICE, bill_of, end, hold_of, take
 from sample_bills import START_MS, Bills
 
-from waypost.store.books import Counter
+from waypost.store.books import STANDING, Counter, Mark
+from waypost.store.clock import unix_ms
 from waypost.store.link import OwnerLink
 
 
@@ -23,6 +25,8 @@ class Worker:
         self.link = link
         self.heard: list[str] = []
         self.revoked: list[int] = []
+        self.paid: list[Counter] = []
+        self.amount = 0
         link.on_changes(
             lambda changes: self.revoked.extend(change.id for change in changes if change.subject == "token")
         )
@@ -35,6 +39,45 @@ class Worker:
             return (verdict or await self.link.take(counter, 1)).granted
 
         return sum(await asyncio.gather(*[one() for _ in range(times)]))
+
+    async def pay(self, key: str, amount: int, times: int) -> int:
+        """Take credits so many times at once, and give them back when nobody asks any more."""
+        counter = Counter(key, 0, STANDING)
+        granted = sum(await asyncio.gather(*[take(self.link, counter, amount) for _ in range(times)]))
+        self.paid += [counter] * granted
+        self.amount = amount
+        return granted
+
+    async def pay_back(self) -> int:
+        while self.paid:
+            self.link.give(self.paid.pop(), self.amount)
+        await self.link.run("token.used", {"uses": {}})
+        return 0
+
+    async def call(self, times: int, hold: int, charge: int) -> int:
+        """So many paid calls one after another, each with its own hold; says what was charged."""
+        bills, charged = Bills(unix_ms(), self.link.writer), 0
+        for _ in range(times):
+            held = await hold_of(self.link, hold)
+            if held is None:
+                break
+            bill = bill_of(bills, held)
+            self.link.hold(bill)
+            await self.link.file(end(bill, charge))
+            charged += charge
+        return charged
+
+    async def open(self, times: int, hold: int) -> int:
+        """So many calls that run and never end."""
+        bills = Bills(unix_ms(), self.link.writer)
+        made = [bill_of(bills, held) for _ in range(times) if (held := await hold_of(self.link, hold))]
+        for bill in made:
+            self.link.hold(bill)
+        await asyncio.gather(*map(self.link.held, made))
+        if made:
+            self.link.progress([Mark(made[0].id, "alpha", PRICE.version, 10)])
+            await self.link.run("token.used", {"uses": {}})
+        return len(made)
 
     async def give(self, key: str, limit: int, times: int) -> int:
         for _ in range(times):

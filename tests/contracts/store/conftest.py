@@ -10,6 +10,7 @@ from typing import NamedTuple
 import pytest
 from outages import PostgresOutage, sqlite_outage
 from sample_bills import Bills
+from store_staff import Staff
 
 from waypost.store.books import Books, Retention, StoreSettings
 from waypost.store.link import OwnerLink
@@ -105,3 +106,21 @@ def reader(place):
     yield open_once
     for each in opened:
         each.close()
+
+
+@pytest.fixture
+def staffed(run, place):
+    """`staffed(count, story)`: run the story with an owner and so many workers."""
+
+    def play(count, story):
+        async def whole():
+            staff = Staff(place)
+            await staff.start(count)
+            try:
+                await story(staff)
+            finally:
+                await staff.stop()
+
+        run(whole())
+
+    return play

@@ -6,13 +6,13 @@ from dataclasses import replace
 import pytest
 from paid_calls import CREDITS, OPEN, PRICE, ada, balances, bill_of, broken, end, hold_of, take
 from sample_bills import sample_payer
+from unguarded import Unguarded
 
 from waypost.domain.ledger import period_of
 from waypost.domain.payers import SpendingLimit
 from waypost.domain.problems import Problem
 from waypost.store.books import Filters, Mark
 from waypost.store.clock import unix_ms
-from waypost.store.counters import Counters, Tally
 from waypost.store.owner import Owner
 
 
@@ -253,26 +253,6 @@ def test_an_end_that_the_disk_did_not_take_leaves_nothing_open_and_nothing_charg
     assert asked(balances)["user:1"] == 940
     assert asked(broken) == []
     assert asked(lambda sql: sorted(state for (state,) in sql.rows("SELECT state FROM calls"))) == [1, 2]
-
-
-class Unguarded(Counters):
-    """The mutant: whoever asks gets."""
-
-    def _tally(self, counter):
-        tally = super()._tally(counter)
-        tally.__class__ = BottomlessTally
-        return tally
-
-    def try_take(self, counter, amount):
-        self._tally(counter).used += amount
-        return self._verdict(True, 0, counter)
-
-
-class BottomlessTally(Tally):
-    __slots__ = ()
-
-    def free(self, limit):
-        return 1 << 60
 
 
 async def granted_of_64(books, counters) -> int:

@@ -1,94 +1,19 @@
 """The owner with real worker processes."""
 
 import asyncio
-import json
 import os
 import signal
 import sys
 import time
-from pathlib import Path
 
 import pytest
+from store_staff import PROGRAM, Child
 
-from waypost.store.books import Counter, StoreSettings
+from waypost.store.books import Counter
 from waypost.store.clock import unix_seconds
-from waypost.store.owner import Owner
 from waypost.store.visitor import visit
 
-SUPPORT = Path(__file__).parents[2] / "support"
 TOKEN = {"user": "ada", "name": "laptop", "kind": "write", "digest": b"d" * 32, "last4": "wxyz"}
-
-
-class Child:
-    """A worker process, asked and answered in JSON lines."""
-
-    def __init__(self, process: asyncio.subprocess.Process) -> None:
-        self.process = process
-        self.pid = process.pid
-
-    async def ask(self, name: str, *args):
-        self.tell(name, *args)
-        return await self.answer()
-
-    def tell(self, name: str, *args) -> None:
-        self.process.stdin.write(json.dumps([name, *args]).encode() + b"\n")
-
-    async def answer(self):
-        return json.loads(await self.process.stdout.readline())
-
-    async def end(self) -> None:
-        self.process.stdin.close()
-        await self.process.wait()
-
-
-class Staff:
-    """An owner and its workers."""
-
-    def __init__(self, place) -> None:
-        self.place = place
-        self.owner = Owner(StoreSettings(place.folder, database=place.database, poll_seconds=0.05))
-        self.children: list[Child] = []
-
-    async def start(self, count: int) -> None:
-        await self.owner.listen()
-        for _ in range(count):
-            environment = {"PYTHONPATH": str(SUPPORT), "PATH": "/usr/bin:/bin"}
-            process = await asyncio.create_subprocess_exec(
-                sys.executable,
-                str(SUPPORT / "store_worker.py"),
-                str(self.place.folder),
-                stdin=asyncio.subprocess.PIPE,
-                stdout=asyncio.subprocess.PIPE,
-                env=environment,
-            )
-            self.children.append(Child(process))
-        assert sorted([await child.answer() for child in self.children]) == list(range(1, count + 1))
-
-    async def all_ask(self, name: str, *args) -> list:
-        return list(await asyncio.gather(*[child.ask(name, *args) for child in self.children]))
-
-    async def stop(self) -> None:
-        for child in self.children:
-            await child.end()
-        await self.owner.close()
-
-
-@pytest.fixture
-def staffed(run, place):
-    """`staffed(count, story)`: run the story with an owner and so many workers."""
-
-    def play(count, story):
-        async def whole():
-            staff = Staff(place)
-            await staff.start(count)
-            try:
-                await story(staff)
-            finally:
-                await staff.stop()
-
-        run(whole())
-
-    return play
 
 
 @pytest.mark.parametrize("window", [0, 60], ids=["streams at once", "requests a minute"])
@@ -147,11 +72,11 @@ def test_a_worker_that_starts_later_takes_a_free_number(staffed):
         numbers = {line.number for line in staff.owner._office.workers}
         process = await asyncio.create_subprocess_exec(
             sys.executable,
-            str(SUPPORT / "store_worker.py"),
+            str(PROGRAM),
             str(staff.place.folder),
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
-            env={"PYTHONPATH": str(SUPPORT), "PATH": "/usr/bin:/bin"},
+            env={"PYTHONPATH": str(PROGRAM.parent), "PATH": "/usr/bin:/bin"},
         )
         child = Child(process)
         assert {await child.answer()} | numbers == {1, 2}
