@@ -6,7 +6,6 @@ from collections.abc import Callable
 from typing import Final
 
 from waypost.domain.ledger import period_of
-from waypost.domain.money import nano_usd
 from waypost.domain.payers import Organisation
 from waypost.door.billing import Billing
 from waypost.door.cold import Handler
@@ -27,15 +26,6 @@ TOP_UP: Final = frozenset({ROUTE})
 def absent_routes(settings: Settings) -> frozenset[str]:
     """Rows of the route table that these settings leave out."""
     return TOP_UP if settings.credits.webhook_secret_env is None else frozenset()
-
-
-def included(settings: Settings, organisation: Organisation | None) -> int:
-    """What a month brings to an organisation, or (None) to a user, in nano-USD."""
-    if organisation is None:
-        return nano_usd(settings.credits.included_usd_per_month)
-    if organisation.included is not None:
-        return organisation.included
-    return nano_usd(settings.credits.organisation_included_usd_per_month)
 
 
 class Money:
@@ -77,4 +67,4 @@ class Money:
         )
 
     def _included(self, organisation: Organisation | None) -> int:
-        return included(self._settings(), organisation)
+        return self._settings().credits.included(organisation)

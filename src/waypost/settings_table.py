@@ -23,6 +23,8 @@ from waypost.domain.kinds import (
     one_of,
     whole,
 )
+from waypost.domain.money import nano_usd
+from waypost.domain.payers import Organisation
 from waypost.domain.tables import setting
 from waypost.routing.model_rows import DeadlineSettings
 
@@ -127,6 +129,14 @@ class Credits:
     webhook_secret_env: str | None = setting(
         VARIABLE, None, "Variable that holds the secret of `POST /api/webhooks/top-up`; unset: there is no such route."
     )
+
+    def included(self, organisation: Organisation | None) -> int:
+        """What a month brings to an organisation, or (None) to a user, in nano-USD."""
+        if organisation is None:
+            return nano_usd(self.included_usd_per_month)
+        if organisation.included is not None:
+            return organisation.included
+        return nano_usd(self.organisation_included_usd_per_month)
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,12 +10,14 @@ import click
 import pytest
 
 from waypost import settings_layers, settings_table
-from waypost.cli import completing, grammar_calls, grammar_people
+from waypost.cli import completing, grammar_calls, grammar_money, grammar_people
 from waypost.cli.grammar_reference import command_line_reference, helps
 from waypost.cli.main import waypost
 from waypost.cli.options import Where
 from waypost.domain import callers
+from waypost.domain.payers import ROLES
 from waypost.domain.waybill import Outcome
+from waypost.store.usage import GROUPS
 
 
 def commands(group: click.Group = waypost, path: str = "waypost") -> Iterator[tuple[str, click.Command]]:
@@ -49,6 +51,8 @@ def test_words_that_the_grammar_repeats_are_those_of_the_house() -> None:
     assert grammar_people.KINDS == callers.KINDS
     assert grammar_people.SCOPES == callers.SCOPES
     assert grammar_people.POLICIES == completing.POLICIES == settings_table.POLICIES
+    assert grammar_money.ROLES == ROLES
+    assert set(grammar_money.GROUPS) == set(GROUPS)
     assert set(grammar_calls.OUTCOMES) == {str(outcome) for outcome in Outcome}
     assert completing.DATA_FOLDER == settings_layers.DATA_FOLDER
 

@@ -7,6 +7,9 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any, Final
 
+from waypost.cli.options import usage_error
+from waypost.domain.money import nano_usd
+
 NANO: Final = 1_000_000_000
 UNKNOWN: Final = "-"
 SPAN: Final = re.compile(r"(\d{1,6})\s*(s|m|h|d|w)\Z")
@@ -19,6 +22,36 @@ def usd(nano: int | None) -> str:
     if nano is None:
         return UNKNOWN
     return f"${decimals(nano / NANO)}"
+
+
+def exact_usd(nano: int | None) -> str:
+    """Nano-USD to the last digit, and at least two: `$12.50`, `-$0.000000001`."""
+    if nano is None:
+        return UNKNOWN
+    whole, parts = divmod(abs(nano), NANO)
+    return f"{'-' if nano < 0 else ''}${whole:,}.{f'{parts:09d}'.rstrip('0').ljust(2, '0')}"
+
+
+def nano_usd_of(text: str, what: str) -> int:
+    """An amount as people type it, `12.50` or `$12.50`, to the last digit. Raises Stop."""
+    try:
+        return nano_usd(text.strip().removeprefix("$").replace(",", "").replace("_", ""))
+    except ValueError:
+        raise usage_error(
+            f"{what} {text!r} is no amount of USD.", "Write it like 12.50, with at most nine decimals."
+        ) from None
+
+
+def limit_of(text: str | None, what: str) -> dict[str, int | None]:
+    """A limit as an option says it: nothing was said, `none` takes it away. Raises Stop."""
+    if text is None:
+        return {}
+    if text.strip().lower() == "none":
+        return {"limit": None}
+    amount = nano_usd_of(text, what)
+    if amount < 0:
+        raise usage_error(f"{what} {text!r} is below nothing.", "Write 0 to let nothing be spent, or none.")
+    return {"limit": amount}
 
 
 def decimals(value: float | None) -> str:
@@ -87,6 +120,28 @@ def moment(text: str, now: datetime, direction: int) -> datetime:
         return now + direction * timedelta(seconds=seconds)
     when = datetime.fromisoformat(text)
     return when if when.tzinfo else when.astimezone()
+
+
+def later_ms(text: str | None, option: str) -> int | None:
+    """A time to come, as an option says it, in Unix milliseconds. Raises Stop."""
+    if text is None:
+        return None
+    now = datetime.now(UTC)
+    try:
+        end = moment(text, now, 1)
+    except (ValueError, OverflowError):
+        raise usage_error(f"{option} {text!r} is no time.", "Write 24h, 90d, or a date like 2027-01-31.") from None
+    if end <= now:
+        raise usage_error(f"{option} {text!r} is over already.", "Name a time to come.")
+    return int(end.timestamp() * 1000)
+
+
+def past_ms(text: str, option: str) -> int:
+    """A time that was, likewise: `7d` is seven days ago. Raises Stop."""
+    try:
+        return max(0, int(moment(text, datetime.now(UTC), -1).timestamp() * 1000))
+    except (ValueError, OverflowError):
+        raise usage_error(f"{option} {text!r} is no time.", "Write 24h, 30d, or a date like 2026-11-01.") from None
 
 
 def known(value: Any) -> str:

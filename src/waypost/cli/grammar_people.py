@@ -64,6 +64,7 @@ def list_tokens(**given: Any) -> None:
 @click.option("--requests-per-minute", type=click.IntRange(1, 1_000_000_000), metavar="N", help="At most so many.")
 @click.option("--tokens-per-minute", type=click.IntRange(1, 1_000_000_000), metavar="N", help="At most so many.")
 @click.option("--streams-at-once", type=click.IntRange(1, 1_000_000_000), metavar="N", help="At most so many.")
+@click.option("--spending-limit", metavar="USD", help="At most so much in a UTC month, whoever pays.")
 @force_option
 @folder_options
 @format_option
@@ -124,6 +125,7 @@ def user_fields(declared: Declared) -> Declared:
         click.option("--order", help="Providers, most wanted first, with commas between; an empty text for none."),
         click.option("--disabled", help="Providers never to use, with commas between; an empty text for none."),
         click.option("--preferred-only/--no-preferred-only", default=None, help="Use none but those in --order."),
+        click.option("--spending-limit", metavar="USD", help="Of what it pays in a UTC month; none takes it away."),
     )
     for option in reversed(fields):
         declared = option(declared)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from waypost.cli.amounts import iso_of, local_time, moment
+from waypost.cli.amounts import exact_usd, iso_of, later_ms, limit_of, local_time
 from waypost.cli.columns import Column, show_list, show_one
 from waypost.cli.data_place import data_at, data_of
 from waypost.cli.known_names import require_models, require_providers
@@ -88,28 +88,16 @@ def _rights(wishes: dict[str, Any]) -> Row:
         raise usage_error(f"--permission means nothing to a token of the kind {kind}.", "Leave one of them out.")
     if kind == "fineGrained":
         permissions = permissions or [INFERENCE]
-    limits = Limits(wishes["requests_per_minute"], wishes["tokens_per_minute"], wishes["streams_at_once"])
+    spending = limit_of(wishes["spending_limit"], "--spending-limit").get("limit")
+    limits = Limits(wishes["requests_per_minute"], wishes["tokens_per_minute"], wishes["streams_at_once"], spending)
     return {
         "kind": kind,
         "permissions": permissions,
-        "expires_at": _end(wishes["expires"]),
+        "expires_at": later_ms(wishes["expires"], "--expires"),
         "models": list(wishes["models"]) or None,
         "providers": list(wishes["providers"]) or None,
         "limits": {name: getattr(limits, name) for name in Limits.__dataclass_fields__},
     }
-
-
-def _end(text: str | None) -> int | None:
-    if text is None:
-        return None
-    now = datetime.now(UTC)
-    try:
-        end = moment(text, now, 1)
-    except (ValueError, OverflowError):
-        raise usage_error(f"--expires {text!r} is no time.", "Write 24h, 90d, or a date like 2027-01-31.") from None
-    if end <= now:
-        raise usage_error(f"--expires {text!r} is over already.", "Name a time to come.")
-    return int(end.timestamp() * 1000)
 
 
 def as_json(token: Token, people: People) -> Row:
@@ -143,7 +131,7 @@ def _state(token: Token) -> str:
 
 def facts(row: Row) -> list[tuple[str, Any]]:
     """A token as people read it."""
-    limits = ", ".join(f"{limit:,} {name.replace('_', ' ')}" for name, limit in row["limits"].items())
+    limits = ", ".join(_limit(name, limit) for name, limit in row["limits"].items())
     return [
         ("id", row["id"]),
         ("name", row["name"]),
@@ -160,6 +148,12 @@ def facts(row: Row) -> list[tuple[str, Any]]:
         ("providers", "all" if row["providers"] is None else row["providers"]),
         ("limits", limits or "none"),
     ]
+
+
+def _limit(name: str, limit: int) -> str:
+    if name == "spending_nano_usd_per_month":
+        return f"{exact_usd(limit)} a month"
+    return f"{limit:,} {name.replace('_', ' ')}"
 
 
 COLUMNS: Final = (

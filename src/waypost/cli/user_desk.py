@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import msgspec
 
-from waypost.cli.amounts import iso_of, local_time
+from waypost.cli.amounts import exact_usd, iso_of, limit_of, local_time
 from waypost.cli.columns import Column, show_list, show_one
 from waypost.cli.data_place import data_at, data_of
 from waypost.cli.known_names import require_providers
@@ -89,6 +89,9 @@ def _said(fields: dict[str, Any], before: Preferences) -> Row:
     }
     given = {name: value for name, value in changes.items() if value is not None}
     args = {name: fields[name] for name in ("fullname", "email", "operator") if fields[name] is not None}
+    spending = limit_of(fields["spending_limit"], "--spending-limit")
+    if spending:
+        args["spending_limit"] = spending["limit"]
     if given:
         if "disabled" in given:
             given["disabled"] = frozenset(given["disabled"])
@@ -120,6 +123,7 @@ def as_json(user: User) -> Row:
         "order": list(wants.order),
         "disabled": sorted(wants.disabled),
         "preferred_only": wants.preferred_only,
+        "spending_limit_nano_usd": user.spending_limit,
     }
 
 
@@ -136,7 +140,12 @@ def facts(row: Row) -> list[tuple[str, Any]]:
         ("order", _listed(row["order"])),
         ("disabled", _listed(row["disabled"])),
         ("preferred only", row["preferred_only"]),
+        ("spending limit", _limit(row["spending_limit_nano_usd"])),
     ]
+
+
+def _limit(nano_usd: int | None) -> str:
+    return "none" if nano_usd is None else f"{exact_usd(nano_usd)} a month"
 
 
 def _listed(slugs: Collection[str]) -> str:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import csv
-import io
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Any, Final
 
 import msgspec
@@ -12,11 +10,10 @@ from starlette.requests import Request
 from starlette.responses import StreamingResponse
 
 from waypost.door.forms import Query, invalid
+from waypost.wire.csv_text import csv_lines
 
 JSON: Final = "json"
 CSV: Final = "csv"
-FORMULAS: Final = ("=", "+", "-", "@", "\t", "\r")
-"""A spreadsheet takes a text that begins so for a formula, and would carry it out."""
 Row = Mapping[str, Any]
 _encode = msgspec.json.Encoder().encode
 
@@ -30,16 +27,6 @@ def wanted_format(http: Request, query: Query) -> str:
         return said
     accepted = [part.partition(";")[0].strip() for part in http.headers.get("accept", "").split(",")]
     return CSV if "text/csv" in accepted and "application/json" not in accepted else JSON
-
-
-def csv_lines(columns: Sequence[str], rows: Iterable[Row], *, heading: bool = True) -> str:
-    """Rows as RFC 4180 has them. What is not known is empty."""
-    out = io.StringIO()
-    writer = csv.writer(out, lineterminator="\r\n")
-    if heading:
-        writer.writerow(columns)
-    writer.writerows([_cell(row.get(column)) for column in columns] for row in rows)
-    return out.getvalue()
 
 
 def csv_export(columns: Sequence[str], pages: AsyncIterator[Sequence[Row]], name: str) -> StreamingResponse:
@@ -71,9 +58,3 @@ def json_export(pages: AsyncIterator[Sequence[Row]]) -> StreamingResponse:
 async def one_page(rows: Sequence[Row]) -> AsyncIterator[Sequence[Row]]:
     """Rows that are all there."""
     yield rows
-
-
-def _cell(value: Any) -> Any:
-    if isinstance(value, str) and value.startswith(FORMULAS):
-        return f"'{value}"
-    return value
