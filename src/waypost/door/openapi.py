@@ -75,6 +75,14 @@ _transfers_query: dict[str, Schema] = {
     "limit": _limit,
 }
 
+_idempotency_key: dict[str, Any] = {
+    "name": "Idempotency-Key",
+    "in": "header",
+    "schema": TEXT | {"minLength": 1, "maxLength": 255, "pattern": "^[!-~]+$"},
+    "description": "Sent twice with the same key and body, a call is made and charged once, and answered with the same"
+    " bytes for 24 hours (`idempotency-replayed: true`).",
+}
+
 OPERATIONS: Final[dict[str, Operation]] = {
     "chat": Operation("ChatCompletion", body="ChatRequest"),
     "chat_pinned": Operation("ChatCompletion", body="ChatRequest"),
@@ -214,7 +222,7 @@ def _parameters(route: Route, operation: Operation) -> list[dict[str, Any]]:
         for name in re.findall(r"\{(\w+)(?::path)?\}", route.template)
     ]
     query = [{"name": name, "in": "query", "schema": schema} for name, schema in operation.query.items()]
-    return holes + query
+    return holes + query + ([_idempotency_key] if route.hot and route.whole_body else [])
 
 
 def _responses(route: Route, operation: Operation) -> dict[str, Any]:

@@ -46,18 +46,18 @@ class Reading(Protocol):
 def endpoint_gauges(readings: Callable[[], Iterable[Reading]]) -> tuple[Gauge, ...]:
     """What is known of endpoints that were called lately: the state of those that rest, the speed of all."""
 
-    def shared() -> Iterator[Reading]:
+    def of_operator() -> Iterator[Reading]:
         """Those of the operator's keys: a line for each user's own would be no gauge, and nobody's business."""
         return (one for one in readings() if len(one.key) == ENDPOINT_WORDS)
 
     def shut() -> Iterator[tuple[Labels, float]]:
-        return (((*_endpoint(one), ("state", one.state)), 1) for one in shared() if one.state != "well")
+        return (((*_endpoint(one), ("state", one.state)), 1) for one in of_operator() if one.state != "well")
 
     def speed() -> Iterator[tuple[Labels, float]]:
-        return ((_endpoint(one), one.tokens_per_s) for one in shared() if one.tokens_per_s is not None)
+        return ((_endpoint(one), one.tokens_per_s) for one in of_operator() if one.tokens_per_s is not None)
 
     def first_word() -> Iterator[tuple[Labels, float]]:
-        return ((_endpoint(one), one.first_word_ms / 1000) for one in shared() if one.first_word_ms is not None)
+        return ((_endpoint(one), one.first_word_ms / 1000) for one in of_operator() if one.first_word_ms is not None)
 
     return (
         Gauge("waypost_endpoint_shut", "1 for each endpoint that is resting, open, half_open or key_refused.", shut),
