@@ -2,21 +2,35 @@
 
 import random
 
+from paid_calls import CREDITS, bill_of, broken, end
 from power_cut import cuttable_disk
-from sample_bills import START_MS, Bills
+from purses import Purses
+from sample_bills import START_MS, Bills, sample_payer
 
-from waypost.store.batch import Batch
+from waypost.ledger.book import Hold
+from waypost.store.batch import Batch, Order
 from waypost.store.books import Retention
 from waypost.store.folder_lock import FolderLock
+from waypost.store.openings import Opening
 from waypost.store.sqlite.chores import Chores, Pace
 from waypost.store.sqlite.folder import open_reader, open_writer
 from waypost.store.sqlite.scribe import Scribe
+from waypost.store.sqlite.sql import SqliteSql
+
+HOLD = 400
+GRANTED = (("user.create", {"name": "ada"}), ("credits.grant", {"account": "user:1", "amount": 10**9}))
+
+
+def hold():
+    made = Hold(Purses(credits__user__1=10**9), sample_payer(), 202611, (CREDITS,))
+    made.amount = made.taken = HOLD
+    return made
 
 
 def lost_after_cuts(folder, tmp_path, rounds, synchronous):
     """How many acknowledged waybills are gone, over many cuts at any moment between two commits."""
     choose = random.Random(5)
-    bills, acknowledged, lost = Bills(), [], 0
+    bills, acknowledged, running, lost = Bills(), [], [], 0
     with cuttable_disk() as disk:
         lock = FolderLock(folder)
         lock.take()
@@ -24,8 +38,11 @@ def lost_after_cuts(folder, tmp_path, rounds, synchronous):
         connection.pragma("synchronous", synchronous)
         scribe = Scribe(connection, lambda: START_MS)
         chores = Chores(scribe, Retention(None, None), lambda: START_MS, Pace(checkpoint_pages=40, log_pages=60))
+        scribe.write(Batch([], [], [Order(name, args, None) for name, args in GRANTED], []))
         for number in range(rounds):
-            batch = Batch([(bill, None) for bill in bills.some(choose.randrange(1, 9))], [], [], [])
+            ended = bills.some(choose.randrange(1, 9)) + [end(bill, choose.randrange(HOLD)) for bill in running]
+            running = [bill_of(bills, hold()) for _ in range(choose.randrange(4))]
+            batch = Batch([(bill, None) for bill in ended], [], [], [], [Opening(bill) for bill in running])
             scribe.prepare(batch)
             scribe.write(batch)
             acknowledged += [row[0] for row in batch.rows]
@@ -36,6 +53,7 @@ def lost_after_cuts(folder, tmp_path, rounds, synchronous):
             reader = open_reader(after)
             kept = {number for (number,) in reader.execute("SELECT id FROM calls")}
             assert reader.execute("PRAGMA quick_check").get == "ok"
+            assert broken(SqliteSql(reader)) == []
             reader.close()
             lost += len(set(acknowledged) - kept)
         connection.close()
