@@ -6,7 +6,7 @@ from sample_bills import SECRET, Bills, sample_payer, sample_plan, sample_reques
 
 from waypost.domain.chat import Usage
 from waypost.domain.waybill import Attempt, Outcome
-from waypost.store.rows import COLUMNS, DELIVERY_UNKNOWN, ESTIMATED, PLANS_KEPT_MAX, SERVED, STREAM, RowMaker
+from waypost.store.rows import COLUMNS, DELIVERY_UNKNOWN, ESTIMATED, OWN_KEY, PLANS_KEPT_MAX, SERVED, STREAM, RowMaker
 
 bills = Bills()
 
@@ -29,7 +29,7 @@ def test_a_delivered_call_becomes_one_row():
         "code": None,
         "session": None,
         "price_version": "2026-11-20",
-        "account": None,
+        "account": "user:1",
         "provider_account": None,
         "outcome": 1,
         "status": 200,
@@ -111,3 +111,10 @@ def test_the_columns_of_the_row_are_those_of_the_table(connection):
 @pytest.mark.parametrize("outcome", Outcome)
 def test_every_outcome_has_its_number(outcome):
     assert 1 <= row_of(bills.bill(outcome=outcome))["outcome"] <= 4
+
+
+def test_a_call_with_the_payers_own_key_says_so():
+    bill = Bills().bill(own_key="mine")
+    flags = RowMaker().row(bill)[COLUMNS.index("flags")]
+    assert flags & OWN_KEY
+    assert not RowMaker().row(Bills().bill())[COLUMNS.index("flags")] & OWN_KEY

@@ -10,7 +10,7 @@ from waypost.domain.ledger import period_of
 from waypost.domain.requests import first_number_at
 from waypost.store import rollup
 from waypost.store.rollup import DAY_MS, Rollup, keep_sums
-from waypost.store.rows import ESTIMATED, SERVED
+from waypost.store.rows import ESTIMATED, OWN_KEY, SERVED
 from waypost.store.usage import GROUPS, Sums, Wanted, calls_page, calls_pages, date_of, span_of, spent, usage
 
 TODAY = START_MS - START_MS % DAY_MS
@@ -58,13 +58,27 @@ def test_a_call_counts_with_its_tokens_and_its_charge(sql):
         ({"state": 2, "charge_nano_usd": 0, "flags": 0}, {"requests": 0, "failed": 1, "charge": 0}),
         ({"state": None, "flags": 0, "charge_nano_usd": 0}, {"requests": 0, "failed": 1, "charge": 0}),
         ({"state": None, "price_version": None}, {"requests": 1, "unpriced": 1, "own_key": 0, "charge": 0}),
-        ({"state": None}, {"requests": 1, "unpriced": 0, "own_key": 1, "charge": 0}),
+        ({"state": 2, "price_version": None}, {"requests": 1, "unpriced": 1, "own_key": 0, "charge": 0}),
+        (
+            {"state": None, "flags": SERVED | OWN_KEY, "price_version": None},
+            {"requests": 1, "unpriced": 0, "own_key": 1, "charge": 0},
+        ),
         ({"flags": SERVED | ESTIMATED}, {"requests": 1, "estimated": 1, "charge": COST}),
         ({"flags": 0}, {"requests": 1, "failed": 0, "charge": COST}),
         ({"overrun_nano_usd": 7}, {"requests": 1, "overrun": 7}),
         ({"input": None, "cached_input": None, "output": None, "reasoning": None}, {"input": 0, "output": 0}),
     ],
-    ids=["voided", "refused", "no known price", "own key", "estimated", "left before a word", "overrun", "no usage"],
+    ids=[
+        "voided",
+        "refused",
+        "no known price",
+        "a hold, but no price",
+        "own key",
+        "estimated",
+        "left before a word",
+        "overrun",
+        "no usage",
+    ],
 )
 def test_each_kind_of_call_is_counted_as_what_it_is(sql, facts, counts):
     write_call(sql, START_MS, **facts)
@@ -160,10 +174,18 @@ def test_calls_are_exported_page_by_page_and_nobody_takes_an_unknown_price_for_n
     numbers = [write_call(sql, START_MS + n, account="org:3" if n % 2 else "user:1") for n in range(7)]
     write_call(sql, START_MS + 8, state=None, price_version=None)
     write_call(sql, START_MS + 9, state=0)
+    own = write_call(sql, START_MS + 10, state=2, charge_nano_usd=0, flags=SERVED | OWN_KEY)
+    void = write_call(sql, START_MS + 11, state=2, charge_nano_usd=0)
+    refused = write_call(sql, START_MS + 12, state=None, charge_nano_usd=0, flags=0, price_version=None)
     assert [call["id"] for call in calls_page(sql, Wanted(account="org:3"))] == numbers[1::2]
     pages = list(calls_pages(lambda question: question(sql), Wanted(), 3))
-    assert [len(page) for page in pages] == [3, 3, 2]
-    *priced, unpriced = [call for page in pages for call in page]
+    assert [len(page) for page in pages] == [3, 3, 3, 2]
+    *priced, unpriced, with_key, voided, never_sent = [call for page in pages for call in page]
+    assert [(call["id"], call["charge_nano_usd"]) for call in (with_key, voided, never_sent)] == [
+        (own, None),
+        (void, 0),
+        (refused, 0),
+    ]
     assert {call["charge_nano_usd"] for call in priced} == {COST}
     assert unpriced["charge_nano_usd"] is None
     assert (unpriced["model"], unpriced["provider"], unpriced["price_version"]) == ("acme/one", "alpha", None)

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from typing import Final
 
 from waypost.domain.requests import first_number_at
-from waypost.store.rows import ESTIMATED, SERVED
+from waypost.store.rows import ESTIMATED, OWN_KEY, SERVED
 from waypost.store.sql import Sql, Values
 
 DAY_MS: Final = 86_400_000
@@ -27,15 +27,15 @@ ID_MAX: Final = (1 << 63) - 1
 
 WAS_SERVED: Final = f"((c.flags & {SERVED}) <> 0 OR coalesce(c.state, 0) = 1)"
 """The caller got words, or pays for what was done: this is what counts as a request. Every other call has failed."""
-WITHOUT_HOLD: Final = f"{WAS_SERVED} AND c.state IS NULL"
+BY_OWN_KEY: Final = f"{WAS_SERVED} AND (c.flags & {OWN_KEY}) <> 0"
 SETTLED: Final = "coalesce(c.state, 0) = 1"
 COUNTED: Final = {
     "requests": f"CASE WHEN {WAS_SERVED} THEN 1 ELSE 0 END",
     "failed": f"CASE WHEN {WAS_SERVED} THEN 0 ELSE 1 END",
     # no price was known: what it cost is not 0, it is not known
-    "unpriced": f"CASE WHEN {WITHOUT_HOLD} AND c.price_version IS NULL THEN 1 ELSE 0 END",
-    # it has a price, and nobody's credits were asked for
-    "own_key": f"CASE WHEN {WITHOUT_HOLD} AND c.price_version IS NOT NULL THEN 1 ELSE 0 END",
+    "unpriced": f"CASE WHEN {WAS_SERVED} AND (c.flags & {OWN_KEY}) = 0 AND c.price_version IS NULL THEN 1 ELSE 0 END",
+    # the provider bills the payer itself
+    "own_key": f"CASE WHEN {BY_OWN_KEY} THEN 1 ELSE 0 END",
     "estimated": f"CASE WHEN {WAS_SERVED} AND (c.flags & {ESTIMATED}) <> 0 THEN 1 ELSE 0 END",
     "input": "coalesce(c.input, 0)",
     "cached_input": "coalesce(c.cached_input, 0)",

@@ -44,8 +44,9 @@ UPSERT: Final = (
 """A call that ends becomes a row, or ends the row that its hold was written as; what has ended stays as it is."""
 
 OUTCOMES: Final = {Outcome.DELIVERED: 1, Outcome.REFUSED: 2, Outcome.FAILED: 3, Outcome.LEFT: 4}
-STREAM, ESTIMATED, DELIVERY_UNKNOWN, EXPLORED, SERVED = 1, 2, 4, 8, 16
-"""Bits of `flags`. SERVED: `provider` is whose words the caller got, not only who was tried last."""
+STREAM, ESTIMATED, DELIVERY_UNKNOWN, EXPLORED, SERVED, OWN_KEY = 1, 2, 4, 8, 16, 32
+"""Bits of `flags`. SERVED: `provider` is whose words the caller got, not only who was tried last. OWN_KEY: with the
+payer's own key."""
 NO_USAGE: Final = (None, None, None, None)
 ZIP_BYTES_MIN: Final = 1_024
 PLANS_KEPT_MAX: Final = 2_048
@@ -96,6 +97,8 @@ class RowMaker:
         provider = bill.served_by or _tried_last(bill)
         if hold is None:
             money: Money = (bill.hold_nano_usd, bill.charge_nano_usd, 0, bill.reported_nano_usd, None, None, None)
+            if payer is not None:
+                account = payer.account
         else:
             money = _money(hold, bill.reported_nano_usd)
             account = hold.payer.account
@@ -259,6 +262,8 @@ def _flags(bill: Waybill) -> int:
         flags |= ESTIMATED
     if bill.delivery_unknown:
         flags |= DELIVERY_UNKNOWN
+    if bill.own_key is not None:
+        flags |= OWN_KEY
     return flags
 
 

@@ -12,9 +12,10 @@ from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any, Final, NamedTuple
 
-from waypost.domain.ledger import period_range
+from waypost.domain.ledger import HoldState, period_range
 from waypost.domain.requests import first_number_at
 from waypost.store.rollup import COUNTED, DAY, DAY_MS, STATE, facts
+from waypost.store.rows import OWN_KEY, SERVED
 from waypost.store.sql import Sql
 
 GROUPS: Final = {
@@ -57,7 +58,7 @@ class Sums(NamedTuple):
     unpriced: int = 0
     """Requests at endpoints without a known price: what they cost is unknown, and not in `charge`."""
     own_key: int = 0
-    """Requests with a price for which no credits were asked: the provider bills the payer itself."""
+    """Requests with the payer's own key: the provider bills the payer itself."""
     estimated: int = 0
     """Requests whose tokens we estimated, because the provider did not say."""
     input: int = 0
@@ -239,13 +240,13 @@ def _key(key: dict[str, Any], names: Mapping[str, Mapping[int, str]]) -> dict[st
 
 CALL_COLUMNS: Final = (
     "id", "user", "token", "payer", "model", "provider", "session", "status", "input", "cached_input", "output",
-    "reasoning", "hold_nano_usd", "charge_nano_usd", "overrun_nano_usd", "price_version", "state",
+    "reasoning", "hold_nano_usd", "charge_nano_usd", "overrun_nano_usd", "price_version",
 )  # fmt: skip
 WORDS: Final = ("payer", "model", "provider", "session", "price_version")
 CALL_VALUES: Final = (
     {name: f"c.{name}" for name in CALL_COLUMNS}
     | {name: f"(SELECT text FROM names WHERE id = c.{name})" for name in WORDS}  # noqa: S608 (constants)
-    | {"user": "u.name", "token": "t.name"}
+    | {"user": "u.name", "token": "t.name", "state": "c.state", "flags": "c.flags"}
 )
 CALLS: Final = (
     f"SELECT {', '.join(CALL_VALUES.values())} FROM calls c"  # noqa: S608 (constants)
@@ -265,13 +266,14 @@ def calls_page(sql: Sql, wanted: Wanted, after: int = 0, limit: int = 1_000) -> 
     since = first_number_at(min(wanted.since_ms or 0, MS_MAX))
     values = {**scope, "first": max(since, after + 1), "after": until, "limit": limit}
     rows = sql.rows(CALLS + mine + " ORDER BY c.id LIMIT :limit", values)
-    return [_call(dict(zip(CALL_COLUMNS, row, strict=True))) for row in rows]
+    return [_call(dict(zip(CALL_VALUES, row, strict=True))) for row in rows]
 
 
 def _call(row: dict[str, Any]) -> dict[str, Any]:
-    if row["state"] is None:
+    state, flags = row.pop("state"), row.pop("flags")
+    unpaid = flags & SERVED and state != HoldState.SETTLED
+    if unpaid and (state is None or flags & OWN_KEY or row["price_version"] is None):
         row["charge_nano_usd"] = None
-    del row["state"]
     return row
 
 
