@@ -4,12 +4,10 @@ from sample_bills import START_MS
 from waypost.domain.ledger import Account, period_of, period_range
 from waypost.domain.problems import Refusal
 from waypost.store.accounts import (
-    account_for,
     account_named,
     accounts,
     due_lots,
     open_lots,
-    owner_name,
     transfers,
 )
 from waypost.store.commands import run_command
@@ -286,18 +284,3 @@ def test_the_owner_is_told_what_to_take_before_a_command(do):
     assert takes("credits.allow", {"account": "user:1", "floor": -2}, -5) == Taking("user:1", 3)
     assert takes("credits.allow", {"account": "user:1", "floor": -9}, -5) is None
     assert takes("credits.grant", {"account": "user:1", "amount": 5}) is None
-
-
-def test_accounts_are_found_by_the_names_people_use(do, sql):
-    sql.run("INSERT INTO organisations (name, created_at) VALUES ('acme', 0)")
-    assert (account_for(sql, "ben"), account_for(sql, "acme"), account_for(sql, "nobody")) == ("user:2", "org:1", None)
-    assert (owner_name(sql, "user:2"), owner_name(sql, "org:1"), owner_name(sql, "granted")) == ("ben", "acme", None)
-
-
-def test_transfers_are_listed_in_pages_newest_first(do, sql):
-    made = [do("credits.grant", account=f"user:{1 + n % 2}", amount=n + 1).transfer for n in range(10)]
-    mine = [transfer for transfer in reversed(made) if transfer.credit == "user:2"]
-    first = transfers(sql, "user:2", limit=2)
-    assert first + transfers(sql, "user:2", before=first[-1].id, limit=9) == mine
-    assert transfers(sql, "granted", limit=3) == made[:-4:-1]
-    assert transfers(sql, "nobody:1") == []
