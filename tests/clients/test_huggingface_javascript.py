@@ -130,6 +130,9 @@ def test_a_model_that_nobody_lists_is_a_hub_error_in_words(error) -> None:
 def test_who_am_i(value, error) -> None:
     assert value("who")["type"] == "user"
     assert value("who")["auth"]["accessToken"]["role"] == "write"
+    assert (value("who")["canPay"], value("who")["billingMode"]) == (True, "prepaid")
+    [org] = [one for one in value("who")["orgs"] if one["name"] == "some-org"]
+    assert (org["type"], org["canPay"], org["roleInOrg"]) == ("org", True, "admin")
     weak = value("who weak")["auth"]["accessToken"]
     assert (weak["role"], weak["fineGrained"]["global"]) == ("fineGrained", ["user.billing.read"])
     unknown = error("who unknown")

@@ -11,6 +11,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -238,6 +239,24 @@ def test_who_am_i(hub) -> None:
     with pytest.raises(HfHubHTTPError, match="Invalid user token") as caught:
         HfApi().whoami(token=hub.token[:-1])
     assert caught.value.response.status_code == 401
+
+
+def test_who_can_pay_and_for_which_organisation_a_token_is_good(hub) -> None:
+    me = HfApi().whoami(token=hub.token)
+    assert (me["canPay"], me["isPro"], me["billingMode"]) == (True, False, "prepaid")
+    assert me["periodEnd"] > datetime.now(UTC).timestamp()
+    [org] = [one for one in me["orgs"] if one["name"] == "some-org"]
+    assert (org["type"], org["roleInOrg"], org["canPay"]) == ("org", "admin", True)
+    assert org["periodEnd"] == me["periodEnd"]
+    scoped = [{"entity": {"type": "org", "name": "some-org"}, "permissions": ["inference.serverless.write"]}]
+    token = HfApi().whoami(token=hub.new_token(scoped=scoped))["auth"]["accessToken"]["fineGrained"]
+    assert token["global"] == []
+    assert token["scoped"] == [
+        {
+            "entity": {"_id": org["id"], "type": "org", "name": "some-org"},
+            "permissions": ["inference.serverless.write"],
+        }
+    ]
 
 
 def test_a_model_tells_who_runs_it_in_the_callers_own_order(hub) -> None:
