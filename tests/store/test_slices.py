@@ -7,11 +7,12 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 from purses import NewPurse
 
-from waypost.store.books import Counter
+from waypost.store.books import STANDING, Counter
 from waypost.store.counters import Ask, Counters, Grant
 from waypost.store.slices import Returned, Slices
 
 WORKERS = 3
+CREDITS = 5000
 
 
 class Worker:
@@ -38,7 +39,9 @@ class Crowd(RuleBasedStateMachine):
         super().__init__()
         self.now = 1_200_000_000.0
         self.workers = {number: Worker(number, self) for number in range(1, WORKERS + 1)}
-        self.owner = Counters(lambda: self.now, self, NewPurse())
+        self.owner = Counters(
+            lambda: self.now, self, NewPurse(k=(-CREDITS, 0) if self.window_seconds == STANDING else (0, None))
+        )
         self.owner.workers = WORKERS
         self.counter = Counter("k", 20, self.window_seconds)
         self.spent_in: dict[int, int] = {}
@@ -167,9 +170,104 @@ class Minute(Crowd):
         assert all(spent <= self.counter.limit for spent in self.spent_in.values())
 
 
+class Credits(Crowd):
+    """Money: holds of any amount, charges of any part of them, workers that die, commands that give and take."""
+
+    window_seconds = STANDING
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.credits = CREDITS
+        self.holds: dict[int, list[int]] = {number: [] for number in self.workers}
+        self.charged = 0
+
+    @rule(number=st.integers(1, WORKERS), amount=st.integers(1, 300))
+    def take(self, number: int, amount: int) -> None:
+        worker = self.workers[number]
+        verdict = worker.slices.try_take(self.counter, amount)
+        if verdict is None:
+            worker.slices.surrender(self.counter)
+            worker.asking += 1
+            worker.up.append(Ask(number, self.counter, amount, amount, worker))
+        else:
+            self.holds[number].append(amount)
+
+    @rule(number=st.integers(1, WORKERS), part=st.integers(0, 10))
+    def settle(self, number: int, part: int) -> None:
+        if self.holds[number]:
+            worker, hold = self.workers[number], self.holds[number].pop()
+            charge = hold * part // 10
+            self.charged += charge
+            worker.slices.give(self.counter, hold - charge)
+            worker.up.append(charge)
+
+    @rule(number=st.integers(1, WORKERS), count=st.integers(1, 5))
+    def owner_hears(self, number: int, count: int) -> None:
+        worker = self.workers[number]
+        for _ in range(min(count, len(worker.up))):
+            message = worker.up.popleft()
+            if isinstance(message, int):
+                self.owner.spent(number, self.counter.key, message)
+            elif isinstance(message, Returned):
+                key, window, amount, recalled = message
+                self.owner.returned(number, key, window, amount, recalled=recalled)
+            else:
+                self.owner.ask(message)
+
+    @rule(number=st.integers(1, WORKERS), count=st.integers(1, 5))
+    def worker_hears(self, number: int, count: int) -> None:
+        worker = self.workers[number]
+        for _ in range(min(count, len(worker.down))):
+            message = worker.down.popleft()
+            if isinstance(message, str):
+                worker.slices.recall(message)
+                continue
+            ask, grant = message
+            if ask.note is not None and ask.note is not worker:
+                continue  # for the worker that died
+            verdict = worker.slices.granted(ask.counter, grant)
+            if ask.note is not None:
+                worker.asking -= 1
+                if verdict.granted:
+                    self.holds[number].append(ask.amount)
+
+    @rule(number=st.integers(1, WORKERS), part=st.integers(0, 10))
+    def die(self, number: int, part: int) -> None:
+        """What it said still arrives; then its open calls are ended, and another takes its place."""
+        self.owner_hears(number, len(self.workers[number].up))
+        self.owner.gone(number)
+        for hold in self.holds[number]:
+            self.charged += hold * part // 10
+            self.owner.moved(self.counter.key, -(hold * part // 10))
+        self.holds[number] = []
+        self.workers[number] = Worker(number, self)
+        self.owner.swept(number)
+
+    @rule(amount=st.integers(1, 500))
+    def credits_come(self, amount: int) -> None:
+        self.credits += amount
+        self.owner.moved(self.counter.key, amount)
+
+    @invariant()
+    def never_more_than_there_is(self) -> None:
+        assert self.charged + sum(map(sum, self.holds.values())) <= self.credits
+
+    def teardown(self) -> None:
+        super().teardown()
+        held = sum(map(sum, self.holds.values()))
+        unspent = sum(
+            slice_.left
+            for worker in self.workers.values()
+            if (slice_ := worker.slices._slices.get(self.counter.key)) is not None
+        )
+        assert self.owner.free(self.counter) + unspent == self.credits - self.charged - held
+
+
 TestStreamsAtOnce = Crowd.TestCase
 TestStreamsAtOnce.settings = settings(max_examples=60, stateful_step_count=80, deadline=None)
 TestRequestsAMinute = Minute.TestCase
+TestCredits = Credits.TestCase
+TestCredits.settings = settings(max_examples=100, stateful_step_count=80, deadline=None)
 TestRequestsAMinute.settings = settings(max_examples=60, stateful_step_count=80, deadline=None)
 
 

@@ -17,6 +17,23 @@ class FailingDisk(apsw.VFS):
         self.sync_error: type[apsw.Error] | None = None
         self.write_error: type[apsw.Error] | None = None
         self.syncs = 0
+        self._fails: dict[str, tuple[int, type[apsw.Error]]] = {}
+
+    def fail_at(self, what: str, place: int, error: type[apsw.Error]) -> None:
+        """The so-many-th `write` or `sync` of the log from now on fails, and none after it."""
+        self._fails[what] = (place, error)
+
+    def mend(self) -> None:
+        """Nothing that was said fails any more."""
+        self._fails.clear()
+
+    def now(self, what: str) -> None:
+        """One of the log begins."""
+        place, error = self._fails.pop(what, (0, apsw.Error))
+        if place == 1:
+            raise error("the test's disk")
+        if place:
+            self._fails[what] = (place - 1, error)
 
     def xOpen(self, name, flags):  # noqa: N802 (SQLite's own name)
         return FailingFile(self, name, flags)
@@ -32,11 +49,15 @@ class FailingFile(apsw.VFSFile):
         self._disk.syncs += self._is_log
         if self._is_log and self._disk.sync_error is not None:
             raise self._disk.sync_error("the test's disk")
+        if self._is_log:
+            self._disk.now("sync")
         return super().xSync(flags)
 
     def xWrite(self, data, offset):  # noqa: N802
         if self._is_log and self._disk.write_error is not None:
             raise self._disk.write_error("the test's disk")
+        if self._is_log:
+            self._disk.now("write")
         return super().xWrite(data, offset)
 
 
