@@ -5,6 +5,7 @@ from hypothesis import strategies as st
 from sample_bills import Bills, sample_caller
 
 from waypost.domain.endpoints import Preferences
+from waypost.domain.ledger import Movement, Transfer
 from waypost.domain.payers import Member, Organisation, Rules
 from waypost.domain.problems import Failed, Problem, Refusal
 from waypost.domain.pulse import PulseDelta
@@ -122,3 +123,11 @@ def test_organisations_and_members_keep_their_type_on_their_way():
     news, result = down_decoder.decode(packed)
     assert unpacked_changes(news.changes) == changes
     assert unpacked_value(result.value) == member
+
+
+def test_what_a_command_did_with_credits_arrives_as_it_was():
+    transfer = Transfer(7, 1, "grant", "granted", "user:1", 5, "pay-1", expires_at=9)
+    movement = Movement("user:1", 5, 0, transfer, (("user:1", 5),), (("user:1:202611", -2),))
+    (packed,) = Unframer().feed(frame([Result(1, packed_value(movement))]))
+    (result,) = down_decoder.decode(packed)
+    assert unpacked_value(result.value) == movement

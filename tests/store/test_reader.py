@@ -7,6 +7,7 @@ from sample_bills import START_MS, sample_request
 from waypost.store.books import Filters, Retention, StoreSettings
 from waypost.store.owner import Owner
 from waypost.store.reader import LIMIT_MAX, Reader
+from waypost.store.usage import Wanted
 
 
 @pytest.fixture
@@ -103,3 +104,25 @@ def test_many_threads_read_at_once(filed, reader):
     for thread in threads:
         thread.join()
     assert results == [12] * 120
+
+
+def test_money_is_read_in_one_snapshot_each(run, folder, database, reader):
+    async def story():
+        owner = Owner(StoreSettings(folder, Retention(None, None), database))
+        await owner.run("user.create", {"name": "ada"})
+        done = await owner.run("credits.grant", {"account": "user:1", "amount": 500})
+        await owner.close()
+        return done
+
+    done = run(story())
+    assert reader().transfers("user:1") == reader().transfers() == [done.transfer]
+    assert reader().account("user:1").free == 500
+    assert [account.posted for account in reader().accounts()] == [-500, 0, 0, 500]
+    assert reader().verify([]) == reader().replay() == reader().reconcile() == []
+
+
+def test_usage_is_read_from_what_was_filed(filed, reader):
+    answer = reader().usage(Wanted(by=("model",)))
+    assert {group.key["model"]: group.sums.requests for group in answer.groups} == {"acme/one": 6, "acme/two": 6}
+    assert reader().usage(Wanted(account="user:1")).total == answer.total
+    assert [call["id"] for page in reader().usage_calls(Wanted()) for call in page] == [bill.id for bill in filed]
