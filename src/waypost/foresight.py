@@ -11,6 +11,7 @@ from waypost.domain.payers import Payer
 from waypost.domain.plans import Plan
 from waypost.domain.problems import Refusal
 from waypost.journey import Asked, House
+from waypost.ledger.unpaid import unpaid
 from waypost.providers.metering import estimate
 
 
@@ -28,7 +29,10 @@ async def explain(asked: Asked, house: House) -> dict[str, Any]:
         plan = bill.plan = house.planner.plan(ask, caller, payer)
         if not plan.order:
             raise house.planner.refusal(plan, ask)
-        bill.hold_nano_usd = await _would_hold(house, plan, ask, payer)
+        try:
+            bill.hold_nano_usd = await _would_hold(house, plan, ask, payer)
+        except Refusal as refusal:
+            plan = bill.plan = unpaid(plan, refusal)
     except Refusal as refusal:
         return {"would_succeed": False, "refused_by": _refused_by(refusal), "fix": refusal.fix or None}
     return {"would_succeed": True, "refused_by": None, "fix": None, "predicted_nano_usd": _predicted(plan, ask)}

@@ -18,6 +18,7 @@ from waypost.domain.waybill import Attempt, Outcome, Waybill
 from waypost.identity.credentials import described
 from waypost.ledger.book import Hold, came_to
 from waypost.ledger.settlement import Ended
+from waypost.ledger.unpaid import unpaid
 from waypost.providers.courier import Leaver, Left
 from waypost.providers.flow import End, EndKind, Flow
 from waypost.providers.metering import estimate
@@ -178,10 +179,13 @@ async def _carry(call: Call, house: House) -> None:
             ticket = await ticket
         call.limits(ticket.headers)
     try:
-        hold = house.book.hold(plan, ask, payer)
-        if hold is not None:
-            ask = _under(call, await hold if asyncio.iscoroutine(hold) else hold, ask)
-            house.books.hold(bill)
+        try:
+            hold = house.book.hold(plan, ask, payer)
+            if hold is not None:
+                ask = _under(call, await hold if asyncio.iscoroutine(hold) else hold, ask)
+                house.books.hold(bill)
+        except Refusal as refusal:
+            plan = bill.plan = unpaid(plan, refusal)
         bill.gateway_ms = _elapsed_ms(call, house)
         flow = await house.courier.open(plan, ask, bill.attempts, call)
         await _deliver(call, house, flow, ask)
