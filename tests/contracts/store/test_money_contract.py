@@ -255,6 +255,52 @@ def test_an_end_that_the_disk_did_not_take_leaves_nothing_open_and_nothing_charg
     assert asked(lambda sql: sorted(state for (state,) in sql.rows("SELECT state FROM calls"))) == [1, 2]
 
 
+def test_an_end_that_no_table_takes_is_void_as_well(run, open_books, place, bills, asked):
+    async def story():
+        async with open_books(place) as books:
+            await ada(books, 1000)
+            bill = bill_of(bills, await hold_of(books, 100))
+            books.hold(bill)
+            await books.held(bill)
+            end(bill, 60).status = 10**6
+            with pytest.raises(Problem):
+                await books.file(bill)
+            bill.hold.void()
+            async with asyncio.timeout(10):
+                while asked(lambda sql: sql.value(OPEN)):
+                    await asyncio.sleep(0.02)
+            assert await free(books) == 1000
+
+    run(story())
+    assert asked(balances)["user:1"] == 1000
+    assert asked(broken) == []
+
+
+def test_a_months_included_credits_are_there_with_the_first_call_and_given_once(run, place, told, asked):
+    async def story():
+        owner = Owner(told(place))
+        try:
+            await owner.run("user.create", {"name": "ada"})
+            owner.standing.included = lambda account, period: 500
+            assert owner.free(CREDITS) == 500
+            assert owner.try_take(CREDITS, 100).remaining == 400
+            await owner.run("token.used", {"uses": {}})
+            assert owner.free(CREDITS) == 400
+        finally:
+            await owner.close()
+
+    run(story())
+    assert asked(balances) == {"user:1": 500, "granted": -500}
+
+    async def later():
+        owner = Owner(told(place))
+        owner.standing.included = lambda account, period: 500
+        assert owner.free(CREDITS) == 500
+        await owner.close()
+
+    run(later())
+
+
 async def granted_of_64(books, counters) -> int:
     counters.moved(CREDITS.key, 73)
     granted = await asyncio.gather(*[take(books, CREDITS, 7) for _ in range(64)])
