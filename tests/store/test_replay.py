@@ -110,3 +110,13 @@ def test_whatever_happened_happens_again_in_the_same_way(sql, seed):
                 desk.now_ms += 95
     assert replay(sql) == []
     assert {finding.invariant for finding in verify(sql)} <= {"floor", "sides"}
+
+
+def test_a_correction_and_the_rest_that_the_operator_bears_happen_together(sql):
+    write_price(sql)
+    sql.insert("users", ["name", "created_at"], [["ada", 0]])
+    desk = Desk(sql, START_MS)
+    move(desk, Wanted("grant", "granted", "user:1", 100, expires_at=START_MS + 9))
+    adjust(desk, AdjustArgs("user:1", -100, taken=10))
+    assert sql.value("SELECT remaining FROM lots") == 90
+    assert replay(sql) == []
