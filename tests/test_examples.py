@@ -69,6 +69,17 @@ def test_every_curl_line_of_the_readme_works_as_it_stands(waypost) -> None:
         assert said.get("would_succeed", True)
 
 
+def test_the_readmes_lines_about_money_work_as_they_stand(waypost) -> None:
+    (block,) = readme_blocks("sh", "credits grant")
+    script = block.replace("./dev waypost", f"{sys.executable} -m waypost").replace(
+        "http://127.0.0.1:8080", waypost.address
+    )
+    script = script.replace("curl ", "curl --silent --fail-with-body ")
+    said = run_example(waypost, "env", f"WAYPOST_DATA={waypost.data}", "sh", "-e", "-c", script)
+    assert "organisation acme" in said or "acme" in said
+    assert "chat.completion" in said
+
+
 def test_the_python_of_the_readme_works_as_it_stands(waypost) -> None:
     (block,) = readme_blocks("python", "openai")
     said = run_example(waypost, sys.executable, "-c", block.replace("http://127.0.0.1:8080", waypost.address))

@@ -126,7 +126,7 @@ def orgs() -> None:
 
 @orgs.command("create")
 @click.argument("name")
-@click.option("--admin", help="The user who is its first admin.")
+@click.option("--admin", help="The user who is its first admin.  [default: the first operator]")
 @organisation_options
 @folder_options
 @format_option

@@ -30,11 +30,12 @@ Row = dict[str, Any]
 def create(call: Call, name: str, admin: str | None, **fields: Any) -> None:
     """A new organisation."""
     with books_at(call.where) as books:
-        wanted = {"name": name, **({"admin": admin} if admin else {}), **_said(call, books, fields, Rules())}
+        first = admin or next((user.name for user in books.reader.users() if user.operator), None)
+        wanted = {"name": name, **({"admin": first} if first else {}), **_said(call, books, fields, Rules())}
         with visit(*books.place) as run:
             made: Organisation = run("org.create", wanted)
     _show_done(call, as_json(made), "is made")
-    if admin is None:
+    if first is None:
         call.screen.hint(f"waypost orgs add-member {plain(name)} USER --role admin")
     call.screen.hint(f"waypost credits grant {plain(name)} USD")
 

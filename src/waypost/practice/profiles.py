@@ -8,11 +8,12 @@ from typing import Final
 
 from waypost.domain.chat import Need
 from waypost.domain.endpoints import Endpoint, Model, Provider
-from waypost.domain.money import Price, nano_usd_per_million
+from waypost.domain.money import Price, dated_price, nano_usd_per_million
 
 CREATED: Final = 1_764_547_200
 """Unix seconds that every practice model gives as its birth: 1 December 2025."""
-PRICE_VERSION: Final = "practice-1"
+PRICED: Final = "practice"
+"""In place of a date: these figures change with the program alone, and each has a version of its own."""
 _BOTH: Final = Need.TOOLS | Need.STRUCTURED_OUTPUT
 _ALL: Final = _BOTH | Need.IMAGES
 
@@ -67,7 +68,8 @@ def at(slug: str, model: str, price: tuple[str, str] | None, speed: tuple[float,
 
 
 def _price(input_usd: str, output_usd: str) -> Price:
-    return Price(nano_usd_per_million(input_usd), nano_usd_per_million(output_usd), version=PRICE_VERSION)
+    price = Price(nano_usd_per_million(input_usd), nano_usd_per_million(output_usd))
+    return dated_price(price, PRICED)
 
 
 _FAST: Final = (30.0, 400.0)
