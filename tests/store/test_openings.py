@@ -10,7 +10,6 @@ from waypost.ledger.book import Hold
 from waypost.store.books import ledger_unavailable
 from waypost.store.openings import TICK_SECONDS, Openings
 
-
 BILLS = Bills()
 
 

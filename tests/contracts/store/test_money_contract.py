@@ -11,7 +11,7 @@ from unguarded import Unguarded
 from waypost.domain.ledger import period_of
 from waypost.domain.payers import SpendingLimit
 from waypost.domain.problems import Problem
-from waypost.store.books import Filters, Mark
+from waypost.store.books import Filters, Mark, Retention
 from waypost.store.clock import unix_ms
 from waypost.store.owner import Owner
 
@@ -299,6 +299,33 @@ def test_a_months_included_credits_are_there_with_the_first_call_and_given_once(
         await owner.close()
 
     run(later())
+
+
+def test_charges_of_deleted_waybills_are_carried_forward_and_open_calls_stay(run, place, told, bills, reader):
+    async def story():
+        owner = Owner(told(place))
+        await ada(owner, 1000)
+        for charge, overrun in ((10, 0), (20, 5), (30, 0)):
+            await owner.file(end(bill_of(bills, await hold_of(owner, 50)), charge, overrun))
+        await owner.close()
+        owner = Owner(told(place)._replace(retention=Retention(None, 0)))
+        running = bill_of(bills, await hold_of(owner, 50), stream=True)
+        owner.hold(running)
+        await owner.held(running)
+        async with asyncio.timeout(10):
+            while reader().counts()["requests"]:
+                await asyncio.sleep(0.02)
+        assert reader().find(running.id)["outcome"] == "open"
+        assert reader().ask(broken) == []
+        carried = "SELECT amount FROM transfers WHERE kind = 'carried' ORDER BY amount"
+        assert reader().ask(lambda sql: sql.rows(carried)) == [(5,), (60,)]
+        assert owner.free(CREDITS) == 1000 - 60 - 50
+        await owner.file(end(running, 1))
+        await owner.close()
+
+    run(story())
+    assert reader().ask(balances) == {"user:1": 939, "provider:alpha": 66, "granted": -1000, "overrun": -5}
+    assert reader().ask(broken) == []
 
 
 async def granted_of_64(books, counters) -> int:

@@ -2,9 +2,13 @@ from array import array
 
 import pytest
 from many_calls import fill
+from paid_calls import CREDITS, bill_of, end
+from purses import Purses, payer
 from sample_bills import START_MS, Bills
 
+from waypost.ledger.book import Hold
 from waypost.store.batch import Batch
+from waypost.store.openings import Opening
 from waypost.store.sqlite.postings import descending, field_of, unpack
 from waypost.store.sqlite.scribe import Scribe
 from waypost.store.sqlite.segments import BEHIND_CALLS, LATE_MAX, SEGMENT_CALLS, Segments
@@ -107,3 +111,22 @@ def test_late_calls_without_a_segment_are_forgotten_rather_than_tried_for_ever(c
     segments.reload()
     segments.mend()
     assert (segments.late, connection.execute("SELECT count(*) FROM late").get) == (0, 0)
+
+
+def test_a_call_that_runs_is_in_no_segment_until_it_has_ended(scribe, connection, bills):
+    hold = Hold(Purses(), payer(), 202611, (CREDITS,))
+    running = bill_of(bills, hold)
+    batch = Batch([], [], [], [], [Opening(running)])
+    scribe.prepare(batch)
+    scribe.write(batch)
+    write(scribe, bills.some(SEGMENT_CALLS + BEHIND_CALLS))
+    scribe.segments.build()
+    assert scribe.segments.indexed_to > running.id
+    indexed = array("q", connection.execute("SELECT ids FROM segment_contents").get)
+    assert (len(indexed), running.id in indexed) == (SEGMENT_CALLS, False)
+    assert scribe.segments.calls == SEGMENT_CALLS + BEHIND_CALLS
+    write(scribe, [end(running, 0)])
+    assert connection.execute("SELECT id FROM late").fetchall() == [(running.id,)]
+    assert Segments(connection).calls == scribe.segments.calls == SEGMENT_CALLS + BEHIND_CALLS + 1
+    scribe.segments.mend()
+    assert running.id in array("q", connection.execute("SELECT ids FROM segment_contents").get)

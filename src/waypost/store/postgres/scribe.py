@@ -14,7 +14,7 @@ from waypost.store.desk import Desk
 from waypost.store.identities import changes_since, last_seq
 from waypost.store.netting import netted
 from waypost.store.postgres.arrays import ManyRows
-from waypost.store.postgres.money import Money
+from waypost.store.postgres.charges import Money
 from waypost.store.postgres.names import Names
 from waypost.store.postgres.opening import Database, lock_holder, take_lock
 from waypost.store.postgres.sql import REFUSED, PostgresSql, Session, said, translated

@@ -16,8 +16,8 @@ from waypost.store.netting import Net, netted
 from waypost.store.rollup import Rollup
 from waypost.store.rows import COLUMNS, OPEN, STATE, UPSERT, WIDTH, Row, RowMaker
 from waypost.store.sql import OutcomeUnknown, Sql
+from waypost.store.sqlite.charges import Money
 from waypost.store.sqlite.many_rows import ManyRows
-from waypost.store.sqlite.money import Money
 from waypost.store.sqlite.names import Names
 from waypost.store.sqlite.segments import Segments
 from waypost.store.sqlite.sql import SqliteSql, translated

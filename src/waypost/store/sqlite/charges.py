@@ -9,9 +9,9 @@ import apsw
 
 from waypost.domain.money import Price
 from waypost.store.books import Mark
-from waypost.store.lots import OpenLots
 from waypost.store.moving import SET
 from waypost.store.netting import Net
+from waypost.store.open_lots import OpenLots
 from waypost.store.rows import NAMED
 from waypost.store.sqlite.many_rows import ManyRows, Sized
 from waypost.store.sqlite.names import Names

@@ -4,7 +4,7 @@ from waypost.domain.money import Price
 from waypost.store.books import Mark
 from waypost.store.moving import move
 from waypost.store.netting import Move, Net
-from waypost.store.postgres.money import Money
+from waypost.store.postgres.charges import Money
 from waypost.store.rows import NAMED
 
 NOVEMBER, DECEMBER = 202611, 202612

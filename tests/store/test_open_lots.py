@@ -1,5 +1,5 @@
 from waypost.store.accounts import account_number
-from waypost.store.lots import OpenLots
+from waypost.store.open_lots import OpenLots
 
 TRANSFER = "INSERT INTO transfers (id, at_ms, kind, debit, credit, amount) VALUES (:id, 1, 'grant', 1, 2, 5)"
 LOT = "INSERT INTO lots (id, account, remaining, expires_at) VALUES (:id, :account, 10, :id)"
