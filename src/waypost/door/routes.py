@@ -118,8 +118,10 @@ _PREFERENCES: Final = "/api/settings/inference-providers"
 _GROUP_PREFERENCES: Final = "/api/organizations/{name}/settings/inference-providers"
 _TOKENS: Final = "/api/settings/tokens"
 _BILLING: Final = "/api/settings/billing"
+_KEYS: Final = "/api/settings/provider-keys"
 _GROUPS: Final = "/api/organizations"
 _GROUP: Final = "/api/organizations/{name}"
+_GROUP_KEYS: Final = "/api/organizations/{name}/provider-keys"
 _MEMBER: Final = "/api/organizations/{name}/members/{user}"
 _IN_GROUP: Final = organisation(ORG_SETTINGS, "read")
 _RUNS_GROUP: Final = organisation(ORG_SETTINGS, "admin")
@@ -154,6 +156,10 @@ ROUTES: Final = (
     Route("GET", _TOKENS, "list_tokens", "The caller's tokens, without their secrets", own(SETTINGS)),
     Route("POST", _TOKENS, "create_token", "A new token; its secret is shown once", own(SETTINGS)),
     Route("DELETE", f"{_TOKENS}/{{id}}", "revoke_token", "Make a token invalid for good", own(SETTINGS)),
+    Route("GET", _KEYS, "list_provider_keys", "The caller's own keys for providers, not shown", own(SETTINGS)),
+    Route("GET", f"{_KEYS}/{{provider}}", "get_provider_key", "One of them, not shown", own(SETTINGS)),
+    Route("PUT", f"{_KEYS}/{{provider}}", "put_provider_key", "Use an own key for a provider", own(SETTINGS)),
+    Route("DELETE", f"{_KEYS}/{{provider}}", "remove_provider_key", "Forget it", own(SETTINGS)),
     Route("GET", f"{_BILLING}/usage-v2", "usage", "What the caller's account was charged", own(BILLING_READ)),
     Route(
         "GET", f"{_BILLING}/usage-by-inference-session", "usage_by_session", "The same by session tag",
@@ -172,6 +178,15 @@ ROUTES: Final = (
         "The same by session tag", _READS_BILLS,
     ),
     Route("GET", f"{_GROUP}/billing/credits", "organisation_credits", "Its credits, and what moved them", _READS_BILLS),
+    Route("GET", _GROUP_KEYS, "list_organisation_provider_keys", "Its own keys for providers, not shown", _RUNS_GROUP),
+    Route(
+        "GET", f"{_GROUP_KEYS}/{{provider}}", "get_organisation_provider_key", "One of them, not shown", _RUNS_GROUP,
+    ),
+    Route(
+        "PUT", f"{_GROUP_KEYS}/{{provider}}", "put_organisation_provider_key", "Use an own key for a provider",
+        _RUNS_GROUP,
+    ),
+    Route("DELETE", f"{_GROUP_KEYS}/{{provider}}", "remove_organisation_provider_key", "Forget it", _RUNS_GROUP),
     Route("POST", f"{_GROUP}/credits", "give_organisation_credits", "Give it credits", _GIVES),
     Route("POST", "/api/users/{user}/credits", "give_user_credits", "Give a user credits", _GIVES),
     Route("POST", "/api/webhooks/top-up", "top_up", "Somebody has paid for credits", SIGNED, optional=True),
