@@ -18,7 +18,7 @@ from waypost.domain.problems import Refusal
 from waypost.domain.waybill import Held
 from waypost.ledger.ceilings import UNLIMITED, Ceiling, cap_of, ceilings, dearest, longest_within
 from waypost.ledger.settlement import Ended, settlement
-from waypost.ledger.words import credits_exhausted, low_balance, spending_limit_reached
+from waypost.ledger.unaffordable import credits_exhausted, low_balance, spending_limit_reached
 from waypost.store.books import STANDING, Counter, Verdict
 
 COUNTERS_KEPT_MAX: Final = 16_384

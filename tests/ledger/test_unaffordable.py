@@ -4,7 +4,7 @@ import pytest
 from tests.support.purses import payer
 
 from waypost.domain.payers import SpendingLimit
-from waypost.ledger.words import credits_exhausted, low_balance, spending_limit_reached, usd
+from waypost.ledger.unaffordable import credits_exhausted, low_balance, spending_limit_reached, usd
 
 
 @pytest.mark.parametrize(
