@@ -103,3 +103,19 @@ def test_credits_given_to_a_running_server_count_at_once(cli) -> None:
     given = cli("credits", "grant", "rich", "7.25", "--format", "json").data
     assert (given["balance_usd"], shown(cli, "rich")["free_usd"]) == ("$7.25", "$7.25")
     assert cli("credits", "show", "rich", "--format", "quiet").out == "$7.25\n"
+
+
+@pytest.mark.parametrize("limited", ["the user", "the token", "the account"])
+def test_who_may_spend_no_more_is_told_with_exit_code_6(cli, limited) -> None:
+    name = limited.replace(" ", "-")
+    cli("users", "create", name, *(["--spending-limit", "0"] if limited == "the user" else []))
+    more = ["--spending-limit", "0"] if limited == "the token" else []
+    token = cli("tokens", "create", "its", "--user", name, *more, "--format", "quiet").out.strip()
+    asked = ("chat", "hello", "-m", "practice/sage:practice-swift", "--token", token)
+    if limited == "the account":
+        assert cli(*asked).code == 0
+        left = cli("credits", "show", name, "--format", "json").data["balance_usd"]
+        cli("credits", "refund", name, left)
+    done = cli(*asked)
+    assert done.code == 6, done.err
+    assert "hint: " in done.err

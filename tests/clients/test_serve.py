@@ -289,6 +289,20 @@ def test_a_settings_file_that_cannot_be_read(tmp_path) -> None:
     assert f"{tmp_path / 'waypost.toml'}: line 1" in said.wrong[0]
 
 
+@pytest.mark.parametrize(
+    ("value", "what"), [(None, "is not set"), ("", "is not set"), ("short", "is shorter than 16 bytes")]
+)
+def test_payments_that_anybody_could_tell_of(tmp_path, monkeypatch, value, what) -> None:
+    if value is None:
+        monkeypatch.delenv("TOP_UP_SECRET", raising=False)
+    else:
+        monkeypatch.setenv("TOP_UP_SECRET", value)
+    settings = '[credits]\nwebhook_secret_env = "TOP_UP_SECRET"\n'
+    said = refused(tmp_path, "--port", "0", "--data", str(tmp_path / "data"), settings=settings)
+    assert said.wrong == [f"waypost: credits.webhook_secret_env names TOP_UP_SECRET, which {what}."]
+    assert "openssl rand" in said.hint
+
+
 def test_every_fault_of_a_settings_file_is_told_at_once_and_none_repeats_a_secret(tmp_path) -> None:
     settings = """
         [server]
