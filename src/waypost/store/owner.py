@@ -6,12 +6,13 @@ import asyncio
 from collections.abc import Callable
 from typing import Any, Final
 
-from waypost.domain.ledger import period_of, period_range
+from waypost.domain.ledger import Movement, period_of, period_range
 from waypost.domain.money import Price
 from waypost.domain.problems import Problem
 from waypost.domain.pulse import PulseDelta
 from waypost.domain.waybill import Waybill
 from waypost.store.batch import Batch, Order, Sheet
+from waypost.store.beginning import begin
 from waypost.store.books import (
     STANDING,
     Change,
@@ -36,8 +37,8 @@ from waypost.store.readings_table import kept_readings
 from waypost.store.rows import ACCOUNT, CHARGE, PERIOD, SETTLED, STATE, SUBJECTS
 from waypost.store.settling import settle
 from waypost.store.sqlite.writer import Hooks, Writer
-from waypost.store.standing import Standing, credits_key, spending_key
-from waypost.store.sweeping import Swept, begin_epoch
+from waypost.store.standing import SPENDING, credits_key, spending_key
+from waypost.store.sweeping import Swept
 
 MONTH_LOOKED_AT_SECONDS: Final = 60.0
 INCLUDED: Final = "credits.included"
@@ -61,9 +62,7 @@ class Owner:
         self._lock.take()
         with self._lock.kept():
             scribe, chores = engine_of(settings.folder, settings.database).open_writer(settings.retention, clock_ms)
-            scribe.sweep(None)
-            self._epoch = begin_epoch(scribe.sql, clock_ms())
-            self.standing = Standing(scribe.sql, period_of(clock_ms()))
+            self._epoch, self.standing = begin(scribe, clock_ms())
         self._shelf = Shelf(kept_readings(scribe.sql))
         hooks = Hooks(self._committed, self._changed_elsewhere, self._died, self._swept, self._troubled)
         self._writer = Writer(scribe, chores, settings, hooks)
@@ -329,6 +328,9 @@ class Owner:
         for account, amount in batch.moved:
             self.counters.moved(credits_key(account), amount)
         for order, result in zip(batch.orders, batch.results, strict=True):
+            if isinstance(result, Movement):
+                for key, amount in result.spent:
+                    self.counters.moved(SPENDING + key, -amount)
             if order.name == INCLUDED and not isinstance(result, Problem):
                 account = order.args["account"]
                 self.counters.moved(credits_key(account), -self.standing.written(account, order.args["period"]))

@@ -37,6 +37,19 @@ def test_an_unknown_outcome_ends_everything_and_says_so_once(run, place, bills, 
     assert reader().counts()["requests"] in (1, 6), "all of the batch or nothing"
 
 
+@pytest.mark.parametrize("database", ["sqlite"], indirect=True)
+def test_a_start_on_a_full_disk_is_refused_in_one_line_and_works_later(run, place, outage, told):
+    async def story():
+        await Owner(told(place)).close()
+        outage.begin()
+        with pytest.raises(DataError, match="cannot be written"):
+            Owner(told(place))
+        outage.end()
+        await Owner(told(place)).close()
+
+    run(story())
+
+
 def test_a_second_owner_is_refused_and_the_first_goes_on(run, place, told):
     async def story():
         owner = Owner(told(place))
