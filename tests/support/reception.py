@@ -15,8 +15,9 @@ from waypost.door.cold import Gate, Handler, cold_app
 from waypost.door.cors import Cors
 from waypost.door.hub import Hub, Purses
 from waypost.door.models import Models
+from waypost.door.paths import ChatPaths
 from waypost.door.problems import problem_writer
-from waypost.door.routes import ROUTES, ChatPaths
+from waypost.door.routes import ROUTES
 from waypost.identity.registry import Identity
 from waypost.identity.tokens import Minted, mint
 

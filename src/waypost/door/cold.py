@@ -17,11 +17,12 @@ from starlette.routing import BaseRoute, Match, Route
 from waypost.domain.callers import Caller
 from waypost.domain.payers import Organisation
 from waypost.domain.problems import Failed, Problem, Refusal
-from waypost.door import routes
+from waypost.door import paths, routes
 from waypost.door.admission import Memberships, check_personal, organisation_for
 from waypost.door.cors import Cors
+from waypost.door.paths import ChatPaths
 from waypost.door.problems import BAD_CREDENTIALS, ProblemWriter, Reader
-from waypost.door.routes import Auth, ChatPaths, Whose
+from waypost.door.routes import Auth, Whose
 from waypost.identity.credentials import credential_of
 from waypost.journey import BUG_FIX
 
@@ -154,7 +155,7 @@ def cold_app(gate: Gate, handlers: Mapping[str, Handler], chats: Callable[[], Ch
 
     def refusal(http: Request) -> Problem:
         try:
-            routes.find(http.method, _raw_path(http), chats())
+            paths.find(http.method, _raw_path(http), chats())
         except Problem as problem:
             return problem
         return Refusal("not_found", "There is nothing at this path.", fix="Send the path without percent signs.")
@@ -175,7 +176,7 @@ class _Route(Route):
 
     def __init__(self, template: str, endpoint: Callable[..., Any], methods: list[str]) -> None:
         super().__init__(template, endpoint, methods=methods)
-        self.path_regex = re.compile(routes.pattern(template).pattern + r"\Z")  # the door's reading is the only one
+        self.path_regex = re.compile(paths.pattern(template).pattern + r"\Z")  # the door's reading is the only one
 
     def matches(self, scope: Any) -> tuple[Match, Any]:
         match, child = super().matches(scope)

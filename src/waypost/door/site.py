@@ -12,10 +12,11 @@ from typing import Final, Protocol
 from waypost.domain.callers import Caller
 from waypost.domain.endpoints import Provider
 from waypost.domain.problems import Problem
-from waypost.door import routes
+from waypost.door import paths, routes
 from waypost.door.cors import Cors
+from waypost.door.paths import ChatPaths
 from waypost.door.problems import ANYBODY, ProblemWriter, Reader
-from waypost.door.routes import Auth, ChatPaths
+from waypost.door.routes import Auth
 from waypost.identity.credentials import credential_of
 from waypost.wire.http11 import Reply, Request
 
@@ -84,7 +85,7 @@ class Door:
 
     def head(self, request: Request) -> int:
         """How much body to take. Refuses early: unknown route, wrong method, a token that is none."""
-        row = routes.find(request.method, request.path, self.chats).route
+        row = paths.find(request.method, request.path, self.chats).route
         if row.auth is Auth.TOKEN:
             self._identity.who(credential_of(request.headers))
         return self._body_bytes_max if row.whole_body else min(routes.BODY_BYTES_MAX, self._body_bytes_max)
@@ -119,7 +120,7 @@ class Door:
     def _options(self, request: Request, reply: Reply) -> None:
         """What is allowed here; and to a browser that asks for a page of an allowed origin, whether it may call."""
         try:
-            allow = routes.allow_on(request.path, self.chats)
+            allow = paths.allow_on(request.path, self.chats)
         except Problem as problem:
             reply.send(*self.problem(problem, request))
             return
