@@ -284,7 +284,7 @@ class ServingProcess:
             Explain(self),
             Models(catalogue, planner, self._loop.time, self.pulse.reading),
             Hub(catalogue, planner, Purses(self.identity.memberships, money.free)),
-            Requests(self._reader, room),
+            Requests(self._reader, room, self.identity.memberships),
             PreferencesRoutes(self.books, lambda: self.catalogue.providers, self.identity),
             ProviderKeyRoutes(self.books, self._reader, room, self.keyring.vault, lambda: self.catalogue.providers),
             TokenRoutes(self.books, self._reader, room, self._mint, self.identity, unix_ms),

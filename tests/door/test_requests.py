@@ -12,6 +12,7 @@ from waypost.domain.chat import Usage
 from waypost.domain.requests import RequestNumbers, request_id
 from waypost.domain.waybill import Attempt, Outcome, Waybill
 from waypost.door.requests import ReadingRoom, Requests
+from waypost.identity.memberships import Memberships
 from waypost.store.books import StoreSettings
 from waypost.store.owner import Owner
 from waypost.store.reader import Reader
@@ -24,7 +25,7 @@ class Archive:
         self.owner = owner
         self.now_ms = START_MS
         self.numbers = RequestNumbers(0, lambda: self.now_ms)
-        routes = Requests(reader, ReadingRoom())
+        routes = Requests(reader, ReadingRoom(), Memberships({}))
         self.reception = Reception(**routes.handlers())
 
     async def people(self):

@@ -81,7 +81,7 @@ class Place(NamedTuple):
         return self.secrets[user, next(one for one in SCOPES if one != scope)]
 
     def ask(self, method: str, path: str, token: str | None, **more: Any) -> httpx.Response:
-        headers = {} if token is None else {"authorization": f"Bearer {token}"}
+        headers = more.pop("headers", {}) | ({} if token is None else {"authorization": f"Bearer {token}"})
         return httpx.request(method, self.waypost.address + path, headers=headers, timeout=30, **more)
 
 
@@ -182,6 +182,24 @@ def test_anothers_waybill_and_token_are_as_unknown_as_what_never_was(place) -> N
         assert messages[0] == messages[1]
     assert place.ask("GET", f"/v1/requests/{number}", place.secrets["olga", "write"]).status_code == 200
     assert place.ask("GET", "/api/settings/tokens", mine).status_code == 200
+
+
+def test_an_admin_sees_what_its_organisation_paid_for_and_nothing_else_of_its_members(place) -> None:
+    place.run("credits.grant", {"account": "org:1", "amount": 10**9})
+    priced = CHAT | {"model": "practice/sage:practice-swift"}
+    member = place.secrets["write", "write"]
+    paid = place.ask("POST", "/v1/chat/completions", member, json=priced, headers={"x-hf-bill-to": "acme"})
+    assert paid.headers["x-waypost-payer"] == "organisation acme"
+    own = place.ask("POST", "/v1/chat/completions", member, json=priced)
+
+    def status(answer: httpx.Response, user: str, token: str = "write") -> int:
+        path = f"/v1/requests/{answer.headers['x-request-id']}"
+        return place.ask("GET", path, place.secrets[user, token]).status_code
+
+    assert status(paid, "admin") == status(paid, "admin", "here org.billing.read") == 200
+    assert status(paid, "admin", "inference.serverless.write") == 404
+    assert [status(paid, user) for user in ("read", "sam")] == [404, 404]
+    assert [status(own, user) for user in ("admin", "read", "sam")] == [404, 404, 404]
 
 
 def test_lists_hold_nothing_of_others(place) -> None:

@@ -1,6 +1,7 @@
 """GET /v1/requests and /v1/requests/{id}: what happened to past requests.
 
-A caller sees its own user's; an operator sees everybody's, and the ring of unknown callers.
+A caller sees its own user's, an admin one by one also what its organisation paid for; an operator sees everybody's, and
+the ring of unknown callers.
 """
 
 from __future__ import annotations
@@ -11,11 +12,14 @@ from typing import Any, Final, Protocol, TypeVar
 
 from starlette.responses import Response
 
+from waypost.domain.callers import ORG_BILLING_READ, Caller
+from waypost.domain.payers import ORGANISATION, Member, Organisation
 from waypost.domain.problems import Refusal
 from waypost.domain.requests import request_number
 from waypost.domain.waybill import Outcome
 from waypost.door.cold import Ask, Handler, json_response
 from waypost.door.forms import Query, invalid
+from waypost.identity.scopes import allows
 from waypost.store.books import Filters, Page
 
 LIMIT_MAX: Final = 200
@@ -36,6 +40,13 @@ class Reader(Protocol):
     def page(self, filters: Filters) -> Page: ...
     def find(self, number: int) -> dict[str, Any] | None: ...
     def strangers(self, limit: int) -> list[dict[str, Any]]: ...
+
+
+class Memberships(Protocol):
+    """Organisations and who is in them, from memory."""
+
+    def find(self, name: str) -> Organisation | None: ...
+    def member(self, organisation: Organisation, user_id: int) -> Member | None: ...
 
 
 class ReadingRoom:
@@ -63,9 +74,10 @@ class ReadingRoom:
 class Requests:
     """Answers for the routes of past requests."""
 
-    def __init__(self, reader: Reader, room: ReadingRoom) -> None:
+    def __init__(self, reader: Reader, room: ReadingRoom, memberships: Memberships) -> None:
         self._reader = reader
         self._room = room
+        self._memberships = memberships
 
     def handlers(self) -> dict[str, Handler]:
         """By route name."""
@@ -94,8 +106,7 @@ class Requests:
         text = ask.hole("id")
         number = request_number(text)
         bill = None if number is None else await self._room.read(lambda: self._reader.find(number))
-        user = ask.user.user
-        if bill is None or not (user.operator or bill["caller"]["user"] == user.name):
+        if bill is None or not self._may_see(ask.user, bill):
             raise Refusal(
                 "request_not_found",
                 f"There is no request {text[:40]!r} of yours.",
@@ -103,6 +114,18 @@ class Requests:
                 fix="GET /v1/requests lists your requests; old ones are deleted after a while.",
             )
         return json_response(bill)
+
+    def _may_see(self, caller: Caller, bill: dict[str, Any]) -> bool:
+        """Its own, and what an organisation paid for whose bills it may read."""
+        if caller.user.operator or bill["caller"]["user"] == caller.user.name:
+            return True
+        payer = bill["payer"]
+        organisation = None if payer is None else self._memberships.find(payer["name"])
+        if organisation is None or payer["type"] != ORGANISATION:
+            return False
+        member = self._memberships.member(organisation, caller.user.id)
+        admin = member is not None and member.role == "admin"
+        return admin and allows(caller, ORG_BILLING_READ, ("org", organisation.name))
 
 
 def _filters(query: Query, ask: Ask, limit: int) -> Filters:
