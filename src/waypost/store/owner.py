@@ -36,9 +36,9 @@ from waypost.store.readings import SAVE_SECONDS, Shelf
 from waypost.store.readings_table import kept_readings
 from waypost.store.rows import ACCOUNT, CHARGE, PERIOD, SETTLED, STATE, SUBJECTS
 from waypost.store.settling import settle
-from waypost.store.sqlite.writer import Hooks, Writer
 from waypost.store.standing import SPENDING, credits_key, spending_key
 from waypost.store.sweeping import Swept
+from waypost.store.writer import Hooks, Writer
 
 MONTH_LOOKED_AT_SECONDS: Final = 60.0
 INCLUDED: Final = "credits.included"

@@ -12,7 +12,7 @@ from waypost.store.folder_lock import FolderLock
 from waypost.store.sql import OutcomeUnknown
 from waypost.store.sqlite.engine import SqliteEngine
 from waypost.store.sqlite.folder import open_reader
-from waypost.store.sqlite.writer import Hooks, Writer
+from waypost.store.writer import Hooks, Writer
 
 
 class Desk:
