@@ -189,7 +189,7 @@ def test_an_admin_sees_what_its_organisation_paid_for_and_nothing_else_of_its_me
     priced = CHAT | {"model": "practice/sage:practice-swift"}
     member = place.secrets["write", "write"]
     paid = place.ask("POST", "/v1/chat/completions", member, json=priced, headers={"x-hf-bill-to": "acme"})
-    assert paid.headers["x-waypost-payer"] == "organisation acme"
+    assert paid.headers["x-waypost-payer"] == "acme"
     own = place.ask("POST", "/v1/chat/completions", member, json=priced)
 
     def status(answer: httpx.Response, user: str, token: str = "write") -> int:
