@@ -18,14 +18,16 @@ from waypost.store.netting import Move, Net
 from waypost.store.rollup import recounted
 from waypost.store.rows import ESTIMATED, PROVIDER
 from waypost.store.sql import Row
+from waypost.store.sweeping import TRAIL_SUBJECTS, subjects_in
 from waypost.store.transfers import Wanted, post
 
 LATE: Final = 1 << 10
 """A bit of `flags`: settled when it had expired, on what was free then."""
 TOKENS_MAX: Final = 1 << 40
+_unpack = msgspec.msgpack.Decoder().decode
 CALL: Final = """
   SELECT c.id, a.name, c.user_id, c.token_id, c.state, c.flags, c.hold_nano_usd, c.period, provider.text,
-    c.input, c.cached_input, c.output, c.reasoning,
+    c.input, c.cached_input, c.output, c.reasoning, c.trail,
     p.input, p.output, p.cached_input, p.reasoning, p.request, p.version
   FROM calls c JOIN accounts a ON a.id = c.account LEFT JOIN names provider ON provider.id = c.provider
   LEFT JOIN names version ON version.id = c.price_version LEFT JOIN prices p ON p.version = version.text
@@ -63,6 +65,7 @@ class Expired(NamedTuple):
     period: int
     provider: str | None
     usage: tuple[int | None, ...]
+    trail: bytes
     price: Price | None
 
 
@@ -104,7 +107,7 @@ def settle_late(desk: Desk, args: LateArgs) -> Movement:
 
 
 def _expired(row: Row) -> Expired:
-    return Expired._make([*row[:9], row[9:13], None if row[13] is None else Price(*row[13:])])
+    return Expired._make([*row[:9], row[9:13], row[13], None if row[14] is None else Price(*row[14:])])
 
 
 def _write(desk: Desk, call: Expired, usage: Usage, charge: int, overrun: int) -> None:
@@ -129,7 +132,10 @@ def _undo_loss(desk: Desk, call: Expired) -> None:
 
 
 def _subjects(desk: Desk, call: Expired) -> list[str]:
-    """Whose monthly spending it counts as, of those that are counted."""
+    """Whose monthly spending it counts as: who had a limit when it began. Where that was not kept, who is counted."""
+    kept = _unpack(call.trail) if call.trail else []
+    if len(kept) > TRAIL_SUBJECTS:
+        return subjects_in(kept)
     values = {
         "period": call.period,
         "account": call.account,

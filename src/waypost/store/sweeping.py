@@ -72,7 +72,7 @@ class Open(NamedTuple):
 
     @property
     def subjects(self) -> list[str]:
-        return self.trail[TRAIL_SUBJECTS] if len(self.trail) > TRAIL_SUBJECTS else []
+        return subjects_in(self.trail)
 
     @property
     def charge(self) -> int | None:
@@ -126,6 +126,11 @@ def begin_epoch(sql: Sql, now_ms: int, number: int | None = None) -> int:
     return number
 
 
+def subjects_in(trail: list[Any]) -> list[str]:
+    """Whose monthly spending a call counts as that was open once."""
+    return trail[TRAIL_SUBJECTS] if len(trail) > TRAIL_SUBJECTS else []
+
+
 def _end(sql: Sql, one: Open, net: Net, now_ms: int) -> None:
     trail = _because(one.trail, INTERRUPTED)
     provider = PROVIDER + (one.provider or "")
@@ -171,8 +176,9 @@ def _open_of(row: tuple[Any, ...]) -> Open:
 
 
 def _because(trail: list[Any], code: str) -> bytes:
+    """Whose spending it would count as stays written: real usage may still come."""
     trail[TRAIL_WHY] = WHY[code]
-    return _pack(trail[:TRAIL_SUBJECTS])
+    return _pack(trail)
 
 
 def _word(sql: Sql, code: str) -> int:
