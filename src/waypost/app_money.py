@@ -9,8 +9,8 @@ from waypost.domain.ledger import period_of
 from waypost.domain.payers import Organisation
 from waypost.door.billing import Billing
 from waypost.door.cold import Handler
-from waypost.door.credits import CreditRoutes
-from waypost.door.organisations import Organisations
+from waypost.door.credit_routes import CreditRoutes
+from waypost.door.organisation_routes import Organisations
 from waypost.door.requests import ReadingRoom
 from waypost.door.top_up import ROUTE, TopUp
 from waypost.identity.memberships import Memberships

@@ -15,6 +15,7 @@ from waypost.domain import problems
 USAGE = {
     "model_not_found", "unknown_policy", "invalid_request", "context_too_long", "bad_request",
     "not_found", "request_not_found", "method_not_allowed", "request_timeout", "length_required", "body_too_large",
+    "idempotency_in_progress", "idempotency_mismatch", "idempotency_unkept", "signature_invalid",
     "uri_too_long", "unsupported_media_type", "headers_too_large", "http_version_not_supported",
 }  # fmt: skip
 

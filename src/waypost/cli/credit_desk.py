@@ -6,8 +6,8 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from waypost.cli.amounts import exact_usd, iso_of, later_ms, local_time, nano_usd_of
-from waypost.cli.books import Books, Holder, books_at
 from waypost.cli.columns import Column, show_list, show_one
+from waypost.cli.holders import Books, Holder, books_at
 from waypost.cli.options import Call, usage_error
 from waypost.cli.screen import plain
 from waypost.domain.ledger import Movement, Transfer, period_of

@@ -74,6 +74,7 @@ CODES: Final[dict[str, Exit]] = {
     "overloaded": Exit.UNREACHABLE,
     "draining": Exit.UNREACHABLE,
     "ledger_unavailable": Exit.SETTINGS,
+    "interrupted": Exit.NOT_WELL,
     "internal_error": Exit.NOT_WELL,
     "not_implemented": Exit.NOT_WELL,
 }

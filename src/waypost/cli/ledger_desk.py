@@ -6,9 +6,9 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from waypost.cli.amounts import count, exact_usd, past_ms
-from waypost.cli.books import books_at
 from waypost.cli.columns import Column, show_list
 from waypost.cli.exits import Exit
+from waypost.cli.holders import books_at
 from waypost.cli.options import Call
 from waypost.domain.ledger import period_of, period_range
 from waypost.store.reconcile import Reconciled

@@ -7,8 +7,8 @@ from typing import Any, Final
 import msgspec
 
 from waypost.cli.amounts import exact_usd, iso_of, limit_of, local_time
-from waypost.cli.books import Books, books_at
 from waypost.cli.columns import Column, show_list, show_one
+from waypost.cli.holders import Books, books_at
 from waypost.cli.known_names import require_models, require_providers
 from waypost.cli.options import Call, usage_error
 from waypost.cli.screen import plain

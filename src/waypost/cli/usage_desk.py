@@ -8,8 +8,8 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from waypost.cli.amounts import count, exact_usd, past_ms
-from waypost.cli.books import Books, books_at
 from waypost.cli.columns import Column, show_list
+from waypost.cli.holders import Books, books_at
 from waypost.cli.options import Call, usage_error
 from waypost.cli.screen import Screen
 from waypost.domain.ledger import period_of, period_range

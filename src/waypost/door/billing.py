@@ -14,7 +14,7 @@ from starlette.responses import Response
 from waypost.domain.ledger import period_of, period_range
 from waypost.domain.requests import request_id
 from waypost.door.cold import Ask, Handler, json_response
-from waypost.door.credits import Holder
+from waypost.door.credit_routes import Holder
 from waypost.door.exports import CSV, csv_export, json_export, one_page, wanted_format
 from waypost.door.forms import Query, invalid, iso
 from waypost.door.requests import ReadingRoom

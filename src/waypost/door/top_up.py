@@ -15,7 +15,7 @@ from waypost.domain.ledger import Movement
 from waypost.domain.money import nano_usd
 from waypost.domain.problems import Refusal
 from waypost.door.cold import Ask, Handler, json_response
-from waypost.door.credits import Reader, free_outside_id, movement_json
+from waypost.door.credit_routes import Reader, free_outside_id, movement_json
 from waypost.door.forms import invalid, read_form
 from waypost.door.requests import ReadingRoom
 from waypost.door.signatures import HEADER, check_signature
