@@ -11,7 +11,7 @@ from waypost.domain.ledger import HoldState, Movement
 from waypost.domain.money import Price, cost_nano_usd
 from waypost.domain.requests import request_id
 from waypost.store.accounts import LOSS, OVERRUN, account_number, payer_account, transfer_by
-from waypost.store.credits import telling
+from waypost.store.credits import Taking, telling
 from waypost.store.desk import Command, Commands, Desk, invalid
 from waypost.store.moving import move
 from waypost.store.netting import Move, Net
@@ -74,11 +74,8 @@ def settle_late(desk: Desk, args: LateArgs) -> Movement:
 
     Twice is once. Raises Refusal for calls that did not expire.
     """
-    usage = Usage(args.input, args.cached_input, args.output, args.reasoning)
-    if not all(0 <= tokens <= TOKENS_MAX for tokens in usage[:4]):
-        raise invalid("input", "That is no usage a call can have.", why=f"its tokens are {usage[:4]}")
-    row = desk.sql.row(CALL, {"id": args.call})
-    call = None if row is None else _expired(row)
+    usage = _usage(args)
+    call = _call(desk, args.call)
     if call is None or call.price is None:
         raise invalid("call", f"{request_id(args.call)} is no call under a hold with a price.")
     account = payer_account(desk.sql, call.account)
@@ -104,6 +101,27 @@ def settle_late(desk: Desk, args: LateArgs) -> Movement:
     moved = ((account.name, -charge),) if charge else ()
     spent = tuple((f"{subject}:{call.period}", charge) for subject in subjects)
     return stands._replace(balance=account.posted - charge, moved=moved, spent=spent)
+
+
+def settling_late(desk: Desk, args: LateArgs) -> Taking | None:
+    """What the owner should take before it runs ledger.settle_late."""
+    usage, call = _usage(args), _call(desk, args.call)
+    if call is None or call.price is None or call.state != HoldState.EXPIRED:
+        return None
+    wanted = min(cost_nano_usd(call.price, usage), call.hold)
+    return Taking(call.account, wanted) if wanted else None
+
+
+def _usage(args: LateArgs) -> Usage:
+    usage = Usage(args.input, args.cached_input, args.output, args.reasoning)
+    if not all(0 <= tokens <= TOKENS_MAX for tokens in usage[:4]):
+        raise invalid("input", "That is no usage a call can have.", why=f"its tokens are {usage[:4]}")
+    return usage
+
+
+def _call(desk: Desk, number: int) -> Expired | None:
+    row = desk.sql.row(CALL, {"id": number})
+    return None if row is None else _expired(row)
 
 
 def _expired(row: Row) -> Expired:
@@ -149,4 +167,7 @@ def _state(call: Expired) -> str:
     return HoldState(call.state).name.lower() if call.state is not None else "none"
 
 
-COMMANDS: Final[Commands] = {"ledger.settle_late": Command(LateArgs, telling(settle_late))}
+COMMANDS: Final[Commands] = {
+    "ledger.settle_late": Command(LateArgs, telling(settle_late)),
+    "ledger.settling_late": Command(LateArgs, settling_late),
+}

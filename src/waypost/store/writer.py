@@ -68,6 +68,8 @@ class Writer:
         self.bills: deque[tuple[Waybill, Any]] = deque()
         self.sheets: deque[Sheet] = deque()
         self.orders: deque[Order] = deque()
+        self.gifts: deque[Order] = deque()
+        """Orders that bring credits which calls are paid with already: they are written before those."""
         self.strangers: deque[Waybill] = deque(maxlen=STRANGERS_MAX)
         self.opens: dict[int, Opening] = {}
         """Calls that run and are to be written; one that ends before it is taken from here is written once."""
@@ -84,11 +86,10 @@ class Writer:
         """Why nothing can be written at the moment."""
         self._failing = False
         """A batch was given up: the next ones are not waited for."""
-        self._tried_at = 0.0
+        self._tried_at = self._polled_at = 0.0
         self._current: Batch | None = None
         self._last_size = 0
         self._naps = 0
-        self._polled_at = 0.0
         self._thread = threading.Thread(target=self._run, name="waypost-writer", daemon=True)
 
     def start(self) -> None:
@@ -170,7 +171,8 @@ class Writer:
         return self._sleep(self._settings.poll_seconds)
 
     def _waiting(self) -> bool:
-        return bool(self.bills or self.sheets or self.orders or self.strangers or self.opens or self.marks)
+        bills = self.bills or self.sheets or self.opens
+        return bool(bills or self.orders or self.gifts or self.strangers or self.marks)
 
     @property
     def _indebted(self) -> bool:
@@ -198,12 +200,18 @@ class Writer:
                 return
 
     def _gather(self) -> Batch:
-        bills = _some(self.bills)  # before `opens`: who is in both would be written twice
-        sheets, orders, strangers = _some(self.sheets), _some(self.orders), _some(self.strangers)
-        batch = Batch(bills, sheets, orders, strangers, _taken(self.opens), _some(self.marks))
+        billed, sheeted = len(self.bills), len(self.sheets)  # more may come in at any moment, with gifts of their own
+        gifts = _some(self.gifts)
+        batch = Batch([], [], gifts, []) if gifts else self._gather_all(billed, sheeted)
         batch.epoch = self.epoch
         self._last_size = len(batch.bills) + sum(len(sheet.rows) for sheet in batch.sheets)
         return batch
+
+    def _gather_all(self, billed: int, sheeted: int) -> Batch:
+        bills = _some(self.bills, billed)  # before `opens`: who is in both would be written twice
+        sheets, strangers, opens = _some(self.sheets, sheeted), _some(self.strangers), _taken(self.opens)
+        orders = [*_some(self.gifts), *_some(self.orders)]  # gifts for `opens`, which are no charges yet
+        return Batch(bills, sheets, orders, strangers, opens, _some(self.marks))
 
     def _commit(self, batch: Batch) -> None:
         self._current = batch
@@ -290,5 +298,5 @@ def _taken(opens: dict[int, Opening]) -> list[Opening]:
     return taken
 
 
-def _some(queue: deque[Item]) -> list[Item]:
-    return [queue.popleft() for _ in range(min(len(queue), BATCH_MAX))] if queue else []
+def _some(queue: deque[Item], most: int = BATCH_MAX) -> list[Item]:
+    return [queue.popleft() for _ in range(min(len(queue), most, BATCH_MAX))] if queue else []
