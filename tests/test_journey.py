@@ -14,7 +14,6 @@ from waypost.domain.payers import Payer
 from waypost.domain.plans import Candidate, Exclusion, Plan
 from waypost.domain.problems import Refusal
 from waypost.domain.waybill import Outcome, Waybill
-from waypost.foresight import explain
 from waypost.journey import House, chat, turned_away
 from waypost.ledger.book import Book
 from waypost.providers.courier import Courier
@@ -354,33 +353,6 @@ def test_a_call_turned_away_is_counted_and_written_down_unless_there_is_too_much
     assert rooms.filed[1:] == [bill] * filed
 
 
-def test_explain_asks_the_same_questions_and_calls_nobody() -> None:
-    async def run():
-        _, _, house, _ = await asyncio.to_thread(travel, Upstream(200, [WORD, STOP, DONE]))
-        loop = asyncio.get_running_loop()
-        call = Call([], {"model": "acme/one", "messages": [{"role": "user", "content": "x"}], "max_tokens": 10}, loop)
-        return await explain(call, house), call
-
-    said, call = asyncio.run(run())
-    assert said["would_succeed"] is True
-    assert said["predicted_nano_usd"] > 0
-    assert call.bill.attempts == []
-
-
-def test_explain_names_what_would_refuse_the_call_and_the_fix() -> None:
-    async def run():
-        _, _, house, _ = await asyncio.to_thread(travel, Upstream(200, []), order=0)
-        loop = asyncio.get_running_loop()
-        return await explain(
-            Call([], {"model": "acme/one", "messages": [{"role": "user", "content": "x"}]}, loop), house
-        )
-
-    said = asyncio.run(run())
-    assert said["would_succeed"] is False
-    assert said["refused_by"]["code"] == "model_not_supported"
-    assert said["fix"] == "add a provider"
-
-
 def full(rooms: Rooms, call: Call) -> None:
     rooms.full = True
 
@@ -504,16 +476,3 @@ def test_who_leaves_an_answer_that_stops_with_them_pays_for_what_was_delivered()
     assert bill.usage.estimated
     assert 0 < bill.usage.output < 100
     assert bill.charge_nano_usd == bill.usage.input * 1000 + bill.usage.output * 2000
-
-
-def test_explain_says_what_would_be_held_and_holds_nothing() -> None:
-    async def run():
-        _, rooms, house, _ = await asyncio.to_thread(travel, Upstream(200, [WORD, STOP, DONE]))
-        left = dict(rooms.purses.left)
-        asked = {"model": "acme/one", "messages": [{"role": "user", "content": "x"}], "max_tokens": 10}
-        call = Call([], asked, asyncio.get_running_loop())
-        await explain(call, house)
-        assert rooms.purses.left == left
-        return call
-
-    assert asyncio.run(run()).bill.hold_nano_usd > 10 * 2000

@@ -143,16 +143,19 @@ def test_the_stream_helper_puts_a_whole_completion_together(client) -> None:
     assert whole.usage.completion_tokens > 0
 
 
-def test_who_stops_listening_has_left_and_the_waybill_says_so(client, router) -> None:
+@pytest.mark.parametrize(("provider", "bills_on"), [("practice-swift", False), ("practice-thrifty", True)])
+def test_who_stops_listening_has_left_and_pays_what_the_provider_bills(client, router, provider, bills_on) -> None:
     raw = client.chat.completions.with_raw_response.create(
-        model="practice/parrot:practice-thrifty", messages=say("Write 500 words about rain"), stream=True
+        model=f"practice/parrot:{provider}", messages=say("Write 500 words about rain"), stream=True
     )
     stream = raw.parse()
     next(iter(stream))
     stream.close()
     bill = router.waybill_soon(raw.headers["x-request-id"])
     assert bill["outcome"] == "left"
-    assert bill["usage"]["output"] < 400
+    assert (bill["usage"]["output"] > 400) is bills_on
+    assert bill["usage"]["estimated"] is not bills_on
+    assert bill["charge_nano_usd"] > 0
 
 
 # Tools, forms, images, thoughts.

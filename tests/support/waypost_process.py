@@ -20,6 +20,11 @@ TRUST = ssl.create_default_context()
 """Made once: every client that httpx makes would make its own."""
 
 
+def has_ended(reply: httpx.Response) -> bool:
+    """The call is in the books, and not as one that still runs."""
+    return reply.status_code != 404 and reply.json().get("outcome") != "open"
+
+
 class Waypost:
     """A running server and its first token, which is an operator's."""
 
@@ -53,7 +58,7 @@ class Waypost:
     def waybill_soon(self, request_id: str) -> dict[str, Any]:
         """The waybill of a call that its client left: nobody tells the client when it is written."""
         give_up = time.monotonic() + WAYBILL_SECONDS_MAX
-        while (reply := self.ask("GET", f"/v1/requests/{request_id}")).status_code == 404:
+        while not has_ended(reply := self.ask("GET", f"/v1/requests/{request_id}")):
             assert time.monotonic() < give_up, f"{request_id} has no waybill"
             time.sleep(0.05)
         return reply.json()

@@ -73,7 +73,7 @@ CODES: dict[str, Code] = {
     "idempotency_unkept": Code(
         409,
         "invalid_request_error",
-        "The call that has this `Idempotency-Key` was made; its reply was too long to be kept, or was cut off.",
+        "The call with this `Idempotency-Key` was made; its reply was too long to keep, or cut off.",
     ),
     "rate_limited": Code(429, "rate_limit_error", "A limit of this token is used up; `Retry-After` says for how long."),
     "providers_busy": Code(
@@ -90,7 +90,7 @@ CODES: dict[str, Code] = {
     "draining": Code(503, "server_error", "This server is about to stop and takes no new calls."),
     "ledger_unavailable": Code(503, "server_error", "The store cannot be written, and nothing is served unrecorded."),
     "interrupted": Code(
-        503, "server_error", "Only in waybills: the process that served the call ended before the call did."
+        500, "server_error", "Only in waybills: the process that served the call ended before the call did."
     ),
     "internal_error": Code(500, "server_error", "A bug of ours; the request id finds it in the log."),
     "bad_request": Code(400, "invalid_request_error", "Not HTTP as we take it; the message says what is wrong."),

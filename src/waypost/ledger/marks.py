@@ -8,13 +8,20 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from typing import Final, Protocol
+from typing import Final, NamedTuple, Protocol
 
 from waypost.store.books import Mark
 
-FIRST_SECONDS: Final = 1.0
-AGAIN_SECONDS: Final = 10.0
-TICK_SECONDS: Final = 0.25
+
+class Pace(NamedTuple):
+    """How often a call is written down."""
+
+    first_seconds: float = 1.0
+    again_seconds: float = 10.0
+    tick_seconds: float = 0.25
+
+
+USUAL: Final = Pace()
 
 
 class Keeper(Protocol):
@@ -38,17 +45,18 @@ class _Running:
 class Marks:
     """Looks at the running calls of a process four times a second, while there are any. Made for one event loop."""
 
-    def __init__(self, keeper: Keeper) -> None:
+    def __init__(self, keeper: Keeper, pace: Pace = USUAL) -> None:
         self._keeper = keeper
+        self._pace = pace
         self._loop = asyncio.get_running_loop()
         self._running: dict[int, _Running] = {}
         self._timer: asyncio.TimerHandle | None = None
 
     def begin(self, number: int, provider: str, price_version: str, words: Callable[[], int]) -> None:
         """Follow a call by its number; `words` says how many pieces of answer were handed on so far."""
-        self._running[number] = _Running(self._loop.time() + FIRST_SECONDS, provider, price_version, words)
+        self._running[number] = _Running(self._loop.time() + self._pace.first_seconds, provider, price_version, words)
         if self._timer is None:
-            self._timer = self._loop.call_later(TICK_SECONDS, self._tick)
+            self._timer = self._loop.call_later(self._pace.tick_seconds, self._tick)
 
     def end(self, number: int) -> None:
         """It has ended, or never began."""
@@ -58,7 +66,7 @@ class Marks:
         now = self._loop.time()
         due = [(number, call) for number, call in self._running.items() if call.due <= now]
         for _, call in due:
-            call.due = now + AGAIN_SECONDS
+            call.due = now + self._pace.again_seconds
         if due:
             self._keeper.progress([Mark(n, call.provider, call.price_version, call.words()) for n, call in due])
-        self._timer = self._loop.call_later(TICK_SECONDS, self._tick) if self._running else None
+        self._timer = self._loop.call_later(self._pace.tick_seconds, self._tick) if self._running else None
