@@ -36,6 +36,8 @@ class Ask(NamedTuple):
     """What one call takes, to size slices by."""
     note: Any
     """Handed back with the answer."""
+    touching: bool = True
+    """Whether a standing counter gets what its first touch in a month brings."""
 
 
 class Grant(NamedTuple):
@@ -144,7 +146,7 @@ class Counters:
 
     def ask(self, ask: Ask) -> None:
         """Answer now, or after slices have come back."""
-        tally = self._tally(ask.counter)
+        tally = self._tally(ask.counter) if ask.touching else self._untouched(ask.counter.key)
         if not tally.waiting and ask.amount <= tally.free(ask.counter.limit):
             self._grant(tally, ask)
             return
@@ -202,9 +204,10 @@ class Counters:
                 tally.slack.discard(worker)
                 self._heard(tally, worker)
 
-    def moved(self, key: str, amount: int) -> None:
+    def moved(self, key: str, amount: int, *, touching: bool = True) -> None:
         """So much was credited (negative: debited) beside what calls take and give."""
-        (self._standing.get(key) or self._begin(key)).used -= amount
+        tally = self._standing.get(key) or (self._begin(key) if touching else self._untouched(key))
+        tally.used -= amount
 
     def allowed(self, key: str, limit: int) -> None:
         """A standing counter's own limit is another now."""
@@ -238,7 +241,7 @@ class Counters:
     def _decide(self, tally: Tally) -> None:
         waiting, tally.waiting = tally.waiting, []
         for ask in waiting:
-            current = self._tally(ask.counter)
+            current = tally if tally.window_seconds == STANDING else self._tally(ask.counter)
             if ask.amount <= current.free(ask.counter.limit):
                 self._grant(current, ask, ahead=False)  # others wait for what is left
             else:
@@ -272,11 +275,15 @@ class Counters:
 
     def _begin(self, key: str) -> Tally:
         """A standing counter's first touch, ever or in a month."""
+        tally = self._standing[key] = self._untouched(key)
+        tally.used -= self._purse.touched(key)
+        return tally
+
+    def _untouched(self, key: str) -> Tally:
+        """A standing counter as it is."""
         tally = self._tallies.get(key)
         if tally is None:
             tally = self._tallies[key] = Tally(0, STANDING, *self._purse.begin(key))
-        self._standing[key] = tally
-        tally.used -= self._purse.touched(key)
         return tally
 
     def _tally(self, counter: Counter) -> Tally:

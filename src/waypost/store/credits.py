@@ -14,7 +14,7 @@ import msgspec
 
 from waypost.domain.ledger import Account, HoldState, Movement, period_range
 from waypost.domain.requests import request_id
-from waypost.store.accounts import GRANTED, LOSS, payer_account, transfer_under
+from waypost.store.accounts import GRANTED, LOSS, Due, due_lots, payer_account, transfer_under
 from waypost.store.desk import Command, Commands, Desk, invalid
 from waypost.store.standing import included_id
 from waypost.store.transfers import BALANCE_NANO_USD_MAX, Wanted, move, where_it_stands
@@ -81,6 +81,16 @@ class ExpireArgs(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     lot: int
     taken: int | None = None
+
+
+class LotArgs(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Arguments of credits.expiring."""
+
+    lot: int
+
+
+class DueArgs(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Arguments of credits.due."""
 
 
 class IncludedArgs(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -206,6 +216,17 @@ def expire(desk: Desk, args: ExpireArgs) -> Movement:
     return move(desk, Wanted("expiry", account.name, GRANTED, amount, about=args.lot))
 
 
+def expiring(desk: Desk, args: LotArgs) -> Taking | None:
+    """What the owner should take before it runs credits.expire."""
+    row = desk.sql.row(LOT, {"id": args.lot})
+    return None if row is None or row[1] <= 0 else Taking(row[0], row[1])
+
+
+def due(desk: Desk, _args: DueArgs) -> list[Due]:
+    """Some of the lots that are to be taken back with credits.expire, those first that ended first."""
+    return due_lots(desk.sql, desk.now_ms)
+
+
 def allow(desk: Desk, args: AllowArgs) -> Movement:
     """Say how far below nothing an account may go. It is never put above where the account stands."""
     account = payer_account(desk.sql, args.account)
@@ -227,8 +248,7 @@ def allow(desk: Desk, args: AllowArgs) -> Movement:
 def takes(command: str, args: Mapping[str, Any], floor: int = 0) -> Taking | None:
     """What the owner should take in memory before it runs a command, as much of it as is free; None for most.
 
-    `floor` is the account's as it is now. For credits.expire the caller adds `account` and `remaining` from the lot
-    (`Due`) itself: `Taking(due.account, due.remaining)`.
+    `floor` is the account's as it is now. Of the commands in ASKS the books must be asked instead.
     """
     account, amount = args.get("account"), args.get("amount")
     if not isinstance(account, str):
@@ -258,6 +278,8 @@ def telling(run: Callable[[Desk, Any], Movement]) -> Callable[[Desk, Any], Movem
     return told
 
 
+ASKS: Final = {"credits.expire": "credits.expiring", "ledger.settle_late": "ledger.settling_late"}
+"""Commands of which only the books know what they will take → the command with the same arguments that says it."""
 COMMANDS: Final[Commands] = {
     "credits.grant": Command(GrantArgs, telling(grant)),
     "credits.topup": Command(TopUpArgs, telling(top_up)),
@@ -265,5 +287,7 @@ COMMANDS: Final[Commands] = {
     "credits.refund": Command(RefundArgs, telling(refund)),
     "credits.adjust": Command(AdjustArgs, telling(adjust)),
     "credits.expire": Command(ExpireArgs, telling(expire)),
+    "credits.expiring": Command(LotArgs, expiring),
+    "credits.due": Command(DueArgs, due),
     "credits.allow": Command(AllowArgs, allow),
 }

@@ -14,7 +14,6 @@ from waypost.domain.waybill import Waybill
 from waypost.store.batch import Batch, Order, Sheet
 from waypost.store.beginning import begin
 from waypost.store.books import (
-    STANDING,
     Change,
     Counter,
     Mark,
@@ -25,15 +24,16 @@ from waypost.store.books import (
 )
 from waypost.store.clock import unix_ms
 from waypost.store.counters import Ask, Counters, Grant
-from waypost.store.credits import takes
 from waypost.store.engines import engine_of
 from waypost.store.folder_lock import FolderLock
 from waypost.store.frames import Bills
 from waypost.store.listeners import Listeners
+from waypost.store.lot_ends import LotEnds
 from waypost.store.office import LOCAL, Line, Office
 from waypost.store.openings import Opening, Openings
 from waypost.store.readings import SAVE_SECONDS, Shelf
 from waypost.store.readings_table import kept_readings
+from waypost.store.reserve import EXPIRE, Reserve
 from waypost.store.rows import ACCOUNT, CHARGE, PERIOD, SETTLED, STATE, SUBJECTS
 from waypost.store.settling import settle
 from waypost.store.standing import SPENDING, credits_key, spending_key
@@ -71,6 +71,8 @@ class Owner:
         self._office = Office(self)
         self.counters = Counters(lambda: clock_ms() / 1000, self._office, self.standing)
         self.standing.give = self._give_included
+        self._reserve = Reserve(self)
+        self.lot_ends = LotEnds(self, self._reserve)
         self._dead: dict[int, int] = {}
         """Epoch → number of a worker that is gone, until its open calls are ended."""
         self._changes: Listeners[Change] = Listeners([])
@@ -81,6 +83,7 @@ class Owner:
         self._saving = self._loop.call_later(SAVE_SECONDS, self._save_readings)
         self._turning = self._loop.call_later(self._until_the_month_turns(), self._turn_month)
         self._writer.start()
+        self.lot_ends.look()
 
     async def listen(self) -> None:
         """Open `owner.sock` for workers and the command line."""
@@ -157,47 +160,12 @@ class Owner:
         self.counters.give(counter, amount)
 
     async def run(self, command: str, args: dict[str, Any]) -> Any:
-        account = args.get("account")
-        taking = takes(command, args, self._floor(account)) if isinstance(account, str) else None
-        if taking is None:
-            return await self._run(command, args)
-        taken = await self.set_aside(taking.account, taking.amount)
-        try:
-            return await self._run(command, args | {"taken": taken})
-        finally:  # what really went has been taken from the counter beside this
-            self.counters.moved(credits_key(taking.account), taken)
-
-    async def set_aside(self, account: str, amount: int) -> int:
-        """Take as much of an account's credits as is free, so that no call is given them. Says how much."""
-        counter, taken = Counter(credits_key(account), 0, STANDING), 0
-        while taken < amount:
-            wanted = amount - taken
-            verdict = await self.take(counter, wanted)
-            if not verdict.granted:
-                wanted = min(wanted, verdict.remaining)
-                if wanted <= 0:
-                    break
-                verdict = await self.take(counter, wanted)
-            taken += wanted * verdict.granted
-        return taken
+        return await self._reserve.run(command, args)
 
     @property
     def living_epochs(self) -> set[int]:
         """Of the processes that hold credits now, and of those that are gone and not swept yet."""
         return {self._writer.epoch, *self._dead, *(line.epoch for line in self._office.workers)}
-
-    def _floor(self, account: str) -> int:
-        return -self.counters.limit_of(credits_key(account))
-
-    async def _run(self, command: str, args: dict[str, Any]) -> Any:
-        if self._broken is not None:
-            raise self._broken
-        done: asyncio.Future[Any] = self._loop.create_future()
-        self._writer.orders.append(Order(command, args, done))
-        self._writer.ring()
-        result = await done
-        await self._office.all_know()
-        return result
 
     def on_changes(self, callback: Callable[[list[Change]], None]) -> None:
         self._changes.add(callback)
@@ -215,6 +183,7 @@ class Owner:
         self._save_readings()
         self._saving.cancel()
         self._turning.cancel()
+        self.lot_ends.stop()
         self._office.close()
         await asyncio.to_thread(self._writer.stop)
         self._broken = self._broken or ledger_unavailable("The data folder is closed.")
@@ -234,7 +203,18 @@ class Owner:
         self._ringing = False
         self._writer.ring()
 
-    # What the office needs.
+    # What the office and the reserve need.
+
+    async def order(self, command: str, args: dict[str, Any]) -> Any:
+        """Have a command run as it is."""
+        if self._broken is not None:
+            raise self._broken
+        done: asyncio.Future[Any] = self._loop.create_future()
+        self._writer.orders.append(Order(command, args, done))
+        self._writer.ring()
+        result = await done
+        await self._office.all_know()
+        return result
 
     def take_rows(self, bills: Bills, line: Line) -> None:
         """A worker's waybills."""
@@ -325,15 +305,18 @@ class Owner:
 
     def _follow(self, batch: Batch) -> None:
         """What commands did to accounts counts now."""
-        for account, amount in batch.moved:
-            self.counters.moved(credits_key(account), amount)
+        ended = set()
         for order, result in zip(batch.orders, batch.results, strict=True):
             if isinstance(result, Movement):
+                if order.name == EXPIRE:
+                    ended.add(result.account)
                 for key, amount in result.spent:
                     self.counters.moved(SPENDING + key, -amount)
             if order.name == INCLUDED and not isinstance(result, Problem):
                 account = order.args["account"]
                 self.counters.moved(credits_key(account), -self.standing.written(account, order.args["period"]))
+        for account, amount in batch.moved:  # that credits end is no reason to give this month's
+            self.counters.moved(credits_key(account), amount, touching=account not in ended)
         for account, floor in batch.allowed:
             self.counters.allowed(credits_key(account), -floor)
 
@@ -341,7 +324,7 @@ class Owner:
         """Its first call this month has them already; what must not fail is tried until it is done."""
         done: asyncio.Future[Any] = self._loop.create_future()
         done.add_done_callback(lambda done: self._give_again(done, account, period, amount))
-        self._writer.orders.append(Order(INCLUDED, {"account": account, "period": period, "amount": amount}, done))
+        self._writer.gifts.append(Order(INCLUDED, {"account": account, "period": period, "amount": amount}, done))
         self._ring_soon()
 
     def _give_again(self, done: asyncio.Future[Any], account: str, period: int, amount: int) -> None:
@@ -358,6 +341,7 @@ class Owner:
         if period != self.standing.period:
             self.standing.turn_month(period)
             self.counters.turn_month(period)
+        self.lot_ends.look()
         self._turning = self._loop.call_later(self._until_the_month_turns(), self._turn_month)
 
     def _tell(self, changes: list[Change]) -> None:

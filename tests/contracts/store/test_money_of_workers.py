@@ -7,6 +7,8 @@ import signal
 from paid_calls import CREDITS, OPEN, ada, balances, broken
 from unguarded import Unguarded
 
+from waypost.store.clock import unix_ms
+
 WORKERS = 4
 
 
@@ -62,5 +64,27 @@ def test_a_dead_workers_open_calls_are_swept_and_what_it_held_is_free(staffed, r
         assert reader().ask(balances)["user:1"] == 10_000 - 45
         assert reader().ask(broken) == []
         assert owner.living_epochs == {owner._writer.epoch, *(line.epoch for line in owner._office.workers)}
+
+    staffed(2, story)
+
+
+def test_credits_that_end_are_called_back_from_workers_and_what_their_calls_hold_stays(staffed, reader):
+    async def story(staff):
+        owner = staff.owner
+        await owner.run("user.create", {"name": "ada"})
+        end = unix_ms() + 1_000
+        await owner.run("credits.grant", {"account": "user:1", "amount": 10_000, "expires_at": end})
+        assert await staff.all_ask("pay", CREDITS.key, 100, 3) == [3] * 2, "and each has a slice beside that"
+        while unix_ms() < end:
+            await staff.all_ask("pay", CREDITS.key, 100, 0)
+            await asyncio.sleep(0.05)
+        await owner.lot_ends.end_due()
+        left = "SELECT sum(remaining) FROM lots"
+        assert reader().ask(lambda sql: sql.value(left)) == 600
+        await staff.all_ask("pay_back")
+        await owner.lot_ends.end_due()
+        assert reader().ask(lambda sql: sql.value(left)) == 0
+        assert (await owner.take(CREDITS, 1)).granted is False
+        assert reader().ask(broken) == []
 
     staffed(2, story)
