@@ -55,6 +55,7 @@ BILL = {
     ],
     "served_by": "beta",
     "usage": {"input": 1000, "cached_input": 0, "output": 50, "reasoning": 0, "estimated": True},
+    "hold_nano_usd": 900_000,
     "charge_nano_usd": 412_000,
     "price_version": "p1",
     "timing": {"gateway_ms": 0.4, "first_word_ms": 180.0, "ms": 600.0, "output_tokens_per_s": 119.0},
@@ -85,6 +86,19 @@ def test_a_waybill_tells_the_whole_story(capsys) -> None:
     assert "$0.000412 at price p1" in told
     assert "beta: 200 in 500 ms, there x-9" in told
     assert "119 tokens/s" in told
+
+
+@pytest.mark.parametrize(
+    ("facts", "told"),
+    [
+        ({}, "$0.000412 at price"),
+        ({"overrun_nano_usd": 1_000}, "above the hold is the operator's"),
+        ({"own_key": True}, "the payer's own key was used"),
+    ],
+)
+def test_a_waybill_says_who_bore_the_cost(capsys, facts, told) -> None:
+    show_waybill(Screen("human"), BILL | facts)
+    assert told in capsys.readouterr().out
 
 
 def test_programs_get_a_row_for_each_endpoint(capsys) -> None:

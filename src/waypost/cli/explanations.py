@@ -195,13 +195,22 @@ def facts(bill: dict[str, Any]) -> list[tuple[str, Any]]:
         ("outcome", " ".join(filter(None, [bill["outcome"], str(bill["status"]), bill["code"]]))),
         ("why", bill["why"]),
         ("tokens", _tokens(usage) if usage else None),
-        ("charge", f"{usd(bill['charge_nano_usd'])} at price {known(bill['price_version'])}"),
+        ("hold", usd(bill["hold_nano_usd"]) if bill["hold_nano_usd"] else None),
+        ("charge", _charge(bill)),
         ("first word", duration(timing["first_word_ms"])),
         ("whole", duration(timing["ms"])),
         ("router", f"{duration(timing['gateway_ms'])} of it before the first attempt"),
         ("speed", f"{rate(timing['output_tokens_per_s'])} tokens/s" if bill["stream"] else None),
         ("attempts", ", ".join(_attempt(one) for one in bill["attempts"]) or None),
     ]
+
+
+def _charge(bill: dict[str, Any]) -> str:
+    if bill.get("own_key"):
+        return "none of ours: the payer's own key was used"
+    charge = f"{usd(bill['charge_nano_usd'])} at price {known(bill['price_version'])}"
+    overrun = bill.get("overrun_nano_usd")
+    return f"{charge}; {usd(overrun)} above the hold is the operator's" if overrun else charge
 
 
 def _tokens(usage: dict[str, Any]) -> str:

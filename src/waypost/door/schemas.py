@@ -106,7 +106,7 @@ _waybill_fields: dict[str, Schema] = {
     "model": or_null(TEXT),
     "policy": or_null(TEXT),
     "stream": FLAG,
-    "outcome": {"enum": [*map(str, Outcome), "explained"]},
+    "outcome": {"enum": [*map(str, Outcome), "open", "explained"]},
     "status": WHOLE,
     "code": or_null(TEXT),
     "plan": or_null(thing({"order": TEXTS, "excluded": {"type": "array", "items": _exclusion}})),

@@ -10,7 +10,7 @@ from typing import Any, Final
 import msgspec
 
 from waypost.domain.requests import COUNT_BITS, WRITER_BITS, request_id
-from waypost.store.rows import DELIVERY_UNKNOWN, ESTIMATED, EXPLORED, OPEN, OUTCOMES, SERVED, STREAM
+from waypost.store.rows import DELIVERY_UNKNOWN, ESTIMATED, EXPLORED, OPEN, OUTCOMES, OWN_KEY, SERVED, STREAM
 
 OUTCOME_WORDS: Final = {number: str(outcome) for outcome, number in OUTCOMES.items()}
 TRAIL_FIELDS: Final = ("asked", "plan", "attempts", "why", "fix", "request_body", "reply_body", "subjects")
@@ -68,6 +68,9 @@ def waybill_json(row: Mapping[str, Any]) -> dict[str, Any]:
         "usage": _usage_json(row),
         "hold_nano_usd": row["hold_nano_usd"],
         "charge_nano_usd": row["charge_nano_usd"],
+        "overrun_nano_usd": row["overrun_nano_usd"],
+        "reported_nano_usd": row["reported_nano_usd"],
+        "own_key": bool(flags & OWN_KEY),
         "price_version": row["price_version"],
         "timing": _timing_json(row),
         "delivery_unknown": bool(flags & DELIVERY_UNKNOWN),
