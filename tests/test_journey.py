@@ -218,7 +218,7 @@ def travel(upstream, *, stream=True, order=1, prepare=lambda rooms, call: None, 
         rooms = Rooms(log, plan)
         courier = Courier(upstream, rooms, rooms, Watch(0.005))
         rooms.purses = Purses(credits__user__1=funds)
-        book = Book(rooms.purses, lambda: 0)
+        book = Book(rooms.purses)
         house = House(rooms, rooms, rooms, book, courier, rooms, rooms, rooms, loop.time)
         sent = {"model": "acme/one", "messages": [{"role": "user", "content": "x"}], "stream": stream, **body}
         call = Call(log, sent, loop)

@@ -179,7 +179,7 @@ class ServingProcess:
             self.identity,
             Turnstile(books),
             self.planner,
-            Book(books, unix_ms, nano_usd(settings.credits.low_usd)),
+            Book(books, nano_usd(settings.credits.low_usd)),
             self._courier,
             Marks(books),
             books,

@@ -30,7 +30,7 @@ async def explain(asked: Asked, house: House) -> dict[str, Any]:
         if not plan.order:
             raise house.planner.refusal(plan, ask)
         try:
-            bill.hold_nano_usd = await _would_hold(house, plan, ask, payer)
+            bill.hold_nano_usd = await _would_hold(house, plan, ask, payer, bill.at_ms)
         except Refusal as refusal:
             plan = bill.plan = unpaid(plan, refusal)
     except Refusal as refusal:
@@ -38,8 +38,8 @@ async def explain(asked: Asked, house: House) -> dict[str, Any]:
     return {"would_succeed": True, "refused_by": None, "fix": None, "predicted_nano_usd": _predicted(plan, ask)}
 
 
-async def _would_hold(house: House, plan: Plan, ask: ChatRequest, payer: Payer) -> int:
-    hold = house.book.hold(plan, ask, payer)
+async def _would_hold(house: House, plan: Plan, ask: ChatRequest, payer: Payer, at_ms: int) -> int:
+    hold = house.book.hold(plan, ask, payer, at_ms)
     if asyncio.iscoroutine(hold):
         hold = await hold
     if hold is None:

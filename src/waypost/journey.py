@@ -103,7 +103,9 @@ class Courier(Protocol):
 class Book(Protocol):
     """May the payer pay for the dearest of them? None where nobody asks for credits."""
 
-    def hold(self, plan: Plan, ask: ChatRequest, payer: Payer) -> Hold | Coroutine[Any, Any, Hold] | None: ...
+    def hold(
+        self, plan: Plan, ask: ChatRequest, payer: Payer, at_ms: int
+    ) -> Hold | Coroutine[Any, Any, Hold] | None: ...
 
 
 class Marks(Protocol):
@@ -180,7 +182,7 @@ async def _carry(call: Call, house: House) -> None:
         call.limits(ticket.headers)
     try:
         try:
-            hold = house.book.hold(plan, ask, payer)
+            hold = house.book.hold(plan, ask, payer, bill.at_ms)
             if hold is not None:
                 ask = _under(call, await hold if asyncio.iscoroutine(hold) else hold, ask)
                 house.books.hold(bill)

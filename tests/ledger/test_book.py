@@ -3,10 +3,11 @@ from __future__ import annotations
 import asyncio
 
 import pytest
-from tests.support.crossroads import START_MS, Clock, ask, endpoint, provider, usd
+from tests.support.crossroads import START_MS, ask, endpoint, provider, usd
 from tests.support.purses import Purses, payer
 
 from waypost.domain.endpoints import Deadlines
+from waypost.domain.ledger import period_range
 from waypost.domain.payers import SpendingLimit
 from waypost.domain.plans import Candidate, Plan
 from waypost.domain.problems import Refusal
@@ -19,9 +20,9 @@ CREDITS, LIMIT = "credits:user:1", "spend:user:1:202609"
 LIMITED = payer(limits=(SpendingLimit("user:1", 1_000_000, "user ada"),))
 
 
-def hold(purses, who=None, plan=ONE, clock=None, **asked):
+def hold(purses, who=None, plan=ONE, **asked):
     """What the book says, asked or not."""
-    found = Book(purses, clock or Clock()).hold(plan, ask(**{"input_tokens_max": 100, **asked}), who or payer())
+    found = Book(purses).hold(plan, ask(**{"input_tokens_max": 100, **asked}), who or payer(), START_MS)
     return asyncio.run(found) if asyncio.iscoroutine(found) else found
 
 
@@ -110,18 +111,19 @@ def test_a_length_that_was_asked_for_is_never_cut():
 
 def test_a_low_balance_is_warned_of():
     purses = Purses(credits__user__1=1_000_000_000)
-    book = Book(purses, Clock(), low_nano_usd=10**9)
-    held = book.hold(ONE, ask(input_tokens_max=100, output_tokens_max=50), payer())
+    book = Book(purses, low_nano_usd=10**9)
+    held = book.hold(ONE, ask(input_tokens_max=100, output_tokens_max=50), payer(), START_MS)
     assert held.warning == "credits; User ada has $0.99985 of credits left."
 
 
-def test_a_month_that_turns_begins_anew():
-    clock = Clock()
-    purses = Purses(credits__user__1=10**9, spend__user__1__202609=0, spend__user__1__202610=10**9)
-    book = Book(purses, clock)
+def test_a_month_that_turns_begins_anew_and_calls_belong_to_the_month_of_their_number():
+    purses = Purses(credits__user__1=10**9, spend__user__1__202609=10**9, spend__user__1__202610=0)
+    book = Book(purses)
     asked = ask(input_tokens_max=100, output_tokens_max=50)
-    refused = book.hold(ONE, asked, LIMITED)
+    october = period_range(202610)[0]
     with pytest.raises(Refusal, match="monthly spending limit"):
-        asyncio.run(refused)
-    clock.now_ms = START_MS + 31 * 86_400_000
-    assert book.hold(ONE, asked, LIMITED).period == 202610
+        asyncio.run(book.hold(ONE, asked, LIMITED, october))
+    late = book.hold(ONE, asked, LIMITED, october - 1)
+    assert (late.period, purses.left["spend:user:1:202609"]) == (202609, 10**9 - late.amount), "though October began"
+    with pytest.raises(Refusal, match="monthly spending limit"):
+        asyncio.run(book.hold(ONE, asked, LIMITED, october))

@@ -6,7 +6,7 @@ user and token, then the payer's credits. One refusal refuses all, and nothing i
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine
+from collections.abc import Coroutine
 from typing import Any, Final, NamedTuple, Protocol
 
 from waypost.domain.chat import ChatRequest, Usage
@@ -80,27 +80,26 @@ class Wanted(NamedTuple):
 
 
 class Book:
-    """Holds. `clock_ms` is Unix milliseconds; callers are warned when less than `low_nano_usd` is left."""
+    """Holds. Callers are warned when less than `low_nano_usd` is left."""
 
-    def __init__(self, till: Till, clock_ms: Callable[[], int], low_nano_usd: int = 0) -> None:
+    def __init__(self, till: Till, low_nano_usd: int = 0) -> None:
         self._till = till
-        self._clock_ms = clock_ms
         self._low = low_nano_usd
-        self._period = 0
-        self._period_ends_ms = 0
+        self._period = self._begins_ms = self._ends_ms = 0
         self._counters: dict[int, tuple[Payer, tuple[Counter, ...]]] = {}
         """By the payer's identity; the payer is kept, so that no other can have it."""
 
-    def hold(self, plan: Plan, ask: ChatRequest, payer: Payer) -> Hold | Coroutine[Any, Any, Hold] | None:
+    def hold(self, plan: Plan, ask: ChatRequest, payer: Payer, at_ms: int) -> Hold | Coroutine[Any, Any, Hold] | None:
         """Set aside what the call can cost at most; None where nobody planned asks for credits.
 
+        It belongs to the month of `at_ms`, the moment in the call's number, which the sums of usage go by too.
         A coroutine where somebody else must be asked. Raises Refusal `credits_exhausted` or
         `spending_limit_reached`, from either.
         """
         found = ceilings(plan, ask)
         if not found:
             return None
-        hold = Hold(self._till, payer, self._this_period(), self._counters_of(payer))
+        hold = Hold(self._till, payer, self._period_of(at_ms), self._counters_of(payer))
         wanted = Wanted(found, ask.output_tokens_max)
         amount = self._amount(hold, wanted)
         left = 0
@@ -169,11 +168,10 @@ class Book:
             kept = self._counters[id(payer)] = (payer, counters_of(payer, self._period))
         return kept[1]
 
-    def _this_period(self) -> int:
-        now = self._clock_ms()
-        if now >= self._period_ends_ms:
-            self._period = period_of(now)
-            self._period_ends_ms = period_range(self._period)[1]
+    def _period_of(self, at_ms: int) -> int:
+        if not self._begins_ms <= at_ms < self._ends_ms:
+            self._period = period_of(at_ms)
+            self._begins_ms, self._ends_ms = period_range(self._period)
             self._counters.clear()
         return self._period
 
