@@ -47,7 +47,7 @@ class Batch:
 
     __slots__ = (
         "allowed", "bills", "changes", "epoch", "marks", "moved", "net", "opens", "orders", "prices", "problem",
-        "problems", "results", "rows", "sheets", "strangers",
+        "problems", "results", "rows", "sheets", "spent", "strangers",
     )  # fmt: skip
 
     def __init__(
@@ -74,6 +74,8 @@ class Batch:
         """What the orders credited to accounts, or debited, beside what calls take and give."""
         self.allowed: list[tuple[str, int]] = []
         """Accounts and their new floors."""
+        self.spent: list[tuple[str, int, int]] = []
+        """What counts as spent beside what these calls do: subject, month, amount."""
         self.strangers: list[Row] = [stranger_row(bill) for bill in strangers]
         self.rows: list[Row] = []
         self.results: list[Any] = []

@@ -20,18 +20,23 @@ class Desk:
         self.now_ms = now_ms
         self.moves: list[tuple[str, int]] = []
         self.floors: list[tuple[str, int]] = []
+        self.spendings: list[tuple[str, int, int]] = []
 
     def moved(self, account: str, amount: int) -> None:
         """So much was credited to an account, negative where it was debited: its owner's counter follows."""
         self.moves.append((account, amount))
 
-    def mark(self) -> tuple[int, int]:
-        """What was said of accounts so far, to go `back_to`."""
-        return len(self.moves), len(self.floors)
+    def spent(self, subject: str, period: int, amount: int) -> None:
+        """So much more counts as spent in a month: the counter of who has a limit follows."""
+        self.spendings.append((subject, period, amount))
 
-    def back_to(self, mark: tuple[int, int]) -> None:
+    def mark(self) -> tuple[int, int, int]:
+        """What was said of accounts so far, to go `back_to`."""
+        return len(self.moves), len(self.floors), len(self.spendings)
+
+    def back_to(self, mark: tuple[int, int, int]) -> None:
         """What was said since is undone."""
-        del self.moves[mark[0] :], self.floors[mark[1] :]
+        del self.moves[mark[0] :], self.floors[mark[1] :], self.spendings[mark[2] :]
 
     def allowed(self, account: str, floor: int) -> None:
         """An account may go down so far from now on."""

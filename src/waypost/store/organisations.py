@@ -13,6 +13,7 @@ from waypost.store.desk import Command, Commands, Desk, check_amount, invalid
 from waypost.store.identities import member_of, organisation_named, preferences_text, rules_text
 from waypost.store.namespace import require_free_name
 from waypost.store.people import user_of_name
+from waypost.store.spending import count_members, count_spending
 
 FULLNAME_LENGTH_MAX: Final = 200
 NAMES_MAX: Final = 1_000
@@ -95,6 +96,10 @@ def update_organisation(desk: Desk, args: OrganisationArgs) -> Organisation:
             "rules": rules_text(args.rules or now.rules),
         },
     )
+    if isinstance(args.spending_limit, int):
+        count_spending(desk, f"org:{now.id}")
+    if isinstance(args.member_spending_limit, int):
+        count_members(desk, now.id)
     desk.changed("organisation", now.id)
     return organisation_of_name(desk, args.name)
 
@@ -123,6 +128,8 @@ def set_member(desk: Desk, args: MemberArgs) -> Member:
             "added": desk.now_ms if now is None else now.added_at,
         },
     )
+    if limit is not None or organisation.member_spending_limit is not None:
+        count_spending(desk, f"member:{organisation.id}:{user.id}")
     desk.changed("member", number)
     return _member(desk, organisation, user.id)
 

@@ -33,7 +33,7 @@ from waypost.store.office import LOCAL, Line, Office
 from waypost.store.openings import Opening, Openings
 from waypost.store.readings import SAVE_SECONDS, Shelf
 from waypost.store.readings_table import kept_readings
-from waypost.store.reserve import EXPIRE, Reserve
+from waypost.store.reserve import Reserve
 from waypost.store.rows import ACCOUNT, CHARGE, PERIOD, SETTLED, STATE, SUBJECTS
 from waypost.store.settling import settle
 from waypost.store.standing import SPENDING, credits_key, spending_key
@@ -305,18 +305,18 @@ class Owner:
 
     def _follow(self, batch: Batch) -> None:
         """What commands did to accounts counts now."""
-        ended = set()
         for order, result in zip(batch.orders, batch.results, strict=True):
             if isinstance(result, Movement):
-                if order.name == EXPIRE:
-                    ended.add(result.account)
                 for key, amount in result.spent:
                     self.counters.moved(SPENDING + key, -amount)
             if order.name == INCLUDED and not isinstance(result, Problem):
                 account = order.args["account"]
                 self.counters.moved(credits_key(account), -self.standing.written(account, order.args["period"]))
+        ended = {result.account for result in batch.results if isinstance(result, Movement) and _is_end(result)}
         for account, amount in batch.moved:  # that credits end is no reason to give this month's
             self.counters.moved(credits_key(account), amount, touching=account not in ended)
+        for subject, period, amount in batch.spent:
+            self.counters.moved(spending_key(subject, period), -amount)
         for account, floor in batch.allowed:
             self.counters.allowed(credits_key(account), -floor)
 
@@ -364,6 +364,11 @@ class Owner:
             done.add_done_callback(asyncio.Future.exception)  # lost readings hurt nobody
             self._writer.orders.append(Order("pulse.save", {"readings": unsaved}, done))
             self._writer.ring()
+
+
+def _is_end(movement: Movement) -> bool:
+    """Whether credits ended by it."""
+    return movement.transfer is not None and movement.transfer.kind == "expiry"
 
 
 def _settle_bills(batch: Batch) -> None:

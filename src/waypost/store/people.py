@@ -12,6 +12,7 @@ from waypost.domain.endpoints import Preferences
 from waypost.store.desk import Command, Commands, Desk, check_amount, invalid
 from waypost.store.identities import Rights, preferences_text, rights_text, token_by, user_named
 from waypost.store.namespace import require_free_name
+from waypost.store.spending import count_spending
 
 TOKEN_NAME_LENGTH_MAX: Final = 64
 TEXT_LENGTHS_MAX: Final = {"fullname": 200, "email": 254}
@@ -96,6 +97,8 @@ def update_user(desk: Desk, args: UserArgs) -> User:
             "limit": now.spending_limit if args.spending_limit is UNSET else args.spending_limit,
         },
     )
+    if isinstance(args.spending_limit, int):
+        count_spending(desk, f"user:{number}")
     desk.changed("user", number)
     return user_of_name(desk, args.name)
 

@@ -199,7 +199,7 @@ class Scribe:
         if batch.orders:
             desk = Desk(self.sql, self._clock_ms())
             batch.results = [outcome_of(desk, order.name, order.args) for order in batch.orders]
-            batch.moved, batch.allowed = desk.moves, desk.floors
+            batch.moved, batch.allowed, batch.spent = desk.moves, desk.floors, desk.spendings
 
     def _write_strangers(self, rows: list[Row]) -> None:
         first = self._strangers

@@ -167,7 +167,7 @@ class Scribe:
         if batch.orders:
             desk = Desk(self.sql, self._clock_ms())
             batch.results = [outcome_of(desk, order.name, order.args) for order in batch.orders]
-            batch.moved, batch.allowed = desk.moves, desk.floors
+            batch.moved, batch.allowed, batch.spent = desk.moves, desk.floors, desk.spendings
 
     def _end_late(self, ids: list[int]) -> None:
         """These ended without having been written here. Commits."""
