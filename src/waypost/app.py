@@ -159,7 +159,7 @@ class ServingProcess:
         self._problems = problem_writer(settings.errors.style)
         self._cors = Cors(settings.server.allowed_origins)
         self._reader = reader
-        self._keyed, self.chat = self._chats()
+        self.chat = self._chats()
         self._cold = self._cold_rooms()
         self.door = self._door()
         self.server = HttpServer(self.door, http_limits(settings))
@@ -168,9 +168,9 @@ class ServingProcess:
         self._beats, self._lag = 0, 0.0
         self._notes_under_way: set[asyncio.Task[Any]] = set()
 
-    def _chats(self) -> tuple[KeyedCalls, ChatDoor]:
+    def _chats(self) -> ChatDoor:
         keyed = KeyedCalls(self.house, self.books, self._reader, ReadingRoom(), self.keyring.vault)
-        return keyed, ChatDoor(self.house, self._problems, self._numbers, self._cors, keyed)
+        return ChatDoor(self.house, self._problems, self._numbers, self._cors, keyed)
 
     def _house(self) -> House:
         """Every room that a call passes through."""
@@ -191,7 +191,6 @@ class ServingProcess:
     async def listen(self, sock: socket.socket, neighbours: Sequence[socket.socket] = ()) -> None:
         """Begin to serve, on this process's own socket and where other processes fail to on theirs."""
         self._tls = door_tls(self.settings)
-        await self._keyed.begin(self.books.writer, unix_ms())
         await self.server.listen(sock, self._tls, neighbours)
         calm_collector()
         self.books.retain(retention(self.settings))  # a worker that starts later has read newer settings

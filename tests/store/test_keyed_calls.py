@@ -140,7 +140,7 @@ def test_a_claim_of_which_nothing_is_known_ends_when_no_call_lasts_so_long(keys)
     assert keys.claim(SECOND)["state"] == "yours"
 
 
-def test_a_process_that_begins_ends_the_claims_of_the_one_before_it(keys) -> None:
+def test_the_claims_of_a_process_that_is_gone_end(keys) -> None:
     calls = {name: call_at(NOW, 3, count) for count, name in enumerate(("lost", "voided", "settled", "open"))}
     keys.end(calls["voided"], FAILED, 0, 2)
     keys.end(calls["settled"], FAILED, 5, 1)
@@ -162,7 +162,7 @@ def test_a_process_that_begins_ends_the_claims_of_the_one_before_it(keys) -> Non
     }
 
 
-def test_writer_0_begins_for_all(keys) -> None:
+def test_writer_0_is_every_process(keys) -> None:
     keys.claim(call_at(NOW, 4))
     keys("sweep", before=first_number_at(NOW + 1), writer=0)
     assert keys.claim(SECOND)["state"] == "yours"

@@ -33,7 +33,6 @@ from waypost.store.keyed_calls import (
     UNKEPT,
     YOURS,
     KeptReply,
-    claims_before,
     reply_about,
 )
 from waypost.wire.http11_messages import Request
@@ -155,13 +154,6 @@ class KeyedCalls:
         self, request: Request, reply: Reply, bill: Waybill, problems: ProblemWriter, pinned: str | None
     ) -> KeyedCall:
         return KeyedCall(request, reply, bill, problems, pinned)
-
-    async def begin(self, writer: int, now_ms: int) -> None:
-        """This process begins: calls of the one that had its number before are over, and say what came of them."""
-        try:
-            await self._books.run("keyed.sweep", {"before": claims_before(now_ms), "writer": writer})
-        except Problem as problem:  # then each ends when its key is next asked for, or by its age
-            log.warning("keys of calls that a restart cut off could not be looked through: %s", problem)
 
     async def carry(self, call: KeyedCall) -> None:
         """One call, from its claim to its last byte."""

@@ -20,13 +20,14 @@ from waypost.store.sql import Sql
 
 KEPT_MS: Final = 24 * 3_600_000
 RUNNING_MS_MAX: Final = 3_600_000
-"""A claim this old of whose call nothing is known belongs to a process that died."""
+"""A claim this old of whose call nothing is known is nobody's: no call lasts so long."""
 ENDING_MS_MAX: Final = 60_000
 """So long after its end a call may still be about to be kept."""
 YOURS, RUNNING, ANSWERED, UNKEPT, OTHER = "yours", "running", "answered", "unkept", "other"
 NOTHING_KEPT: Final = 0
 """The status of a claim whose call was answered or charged, with no reply kept."""
 DELETE_ROWS: Final = 256
+CALL_MAX: Final = (1 << 63) - 1
 CLAIM: Final = """
   SELECT body_digest, call, expires_at, status, head FROM keyed_calls WHERE user_id = :user AND key_digest = :key
 """
@@ -144,16 +145,20 @@ def free(desk: Desk, args: FreeArgs) -> bool:
 
 
 def sweep(desk: Desk, args: SweepArgs) -> int:
-    """A process begins: calls of the one before it that had its number are over. How many claims that ended."""
-    mask = (1 << WRITER_BITS) - 1
-    rows = desk.sql.rows(DEAD, {"before": args.before, "writer": args.writer, "mask": mask})
+    """A process is gone, and its calls are over. How many claims that ended."""
+    return end_claims(desk.sql, args.writer, args.before)
+
+
+def end_claims(sql: Sql, writer: int = 0, before: int = CALL_MAX) -> int:
+    """End the claims of a process that is gone, when its open calls are swept; 0: of all that ever were. How many."""
+    rows = sql.rows(DEAD, {"before": before, "writer": writer, "mask": (1 << WRITER_BITS) - 1})
     for user, key, call in rows:
         values = {"user": user, "key": bytes(key), "call": call}
-        row = desk.sql.row(ENDED, {"call": call})
+        row = sql.row(ENDED, {"call": call})
         if row is None or not _came_to_something(row):
-            desk.sql.run(FREE, values)
+            sql.run(FREE, values)
         elif row[0] != HoldState.OPEN:  # what is open is still to be swept, and then says for itself what it came to
-            desk.sql.run(KEEP, values | {"status": NOTHING_KEPT, "head": None, "sealed": None})
+            sql.run(KEEP, values | {"status": NOTHING_KEPT, "head": None, "sealed": None})
     return len(rows)
 
 
@@ -220,7 +225,7 @@ def reply_about(user: int, key: bytes, call: int) -> tuple[str, ...]:
 
 
 def claims_before(now_ms: int) -> int:
-    """The number before which every call of a process that begins now is another one's."""
+    """The number before which every call is that of a process that is gone by now."""
     return first_number_at(now_ms)
 
 

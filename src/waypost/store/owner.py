@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from collections.abc import Callable
 from typing import Any, Final
 
@@ -27,6 +28,7 @@ from waypost.store.counters import Ask, Counters, Grant
 from waypost.store.engines import engine_of
 from waypost.store.folder_lock import FolderLock
 from waypost.store.frames import Bills
+from waypost.store.keyed_calls import claims_before
 from waypost.store.listeners import Listeners
 from waypost.store.lot_ends import LotEnds
 from waypost.store.office import LOCAL, Line, Office
@@ -271,10 +273,12 @@ class Owner:
         self._loop.call_soon_threadsafe(self._free, epoch, swept)
 
     def _free(self, epoch: int, swept: Swept) -> None:
-        """First the charges count, then what was held does not any more."""
+        """First the charges count, then what was held does not any more; and the keys its calls claimed are free."""
         for key, amount in swept.moved:
             self.counters.moved(key, amount)
-        self.counters.swept(self._dead.pop(epoch))
+        number = self._dead.pop(epoch)
+        self.counters.swept(number)
+        self._insist(self._writer.orders, "keyed.sweep", {"writer": number, "before": claims_before(self._clock_ms())})
 
     def _resolve(self, batch: Batch) -> None:
         problem, problems = batch.problem, batch.problems
@@ -321,16 +325,20 @@ class Owner:
             self.counters.allowed(credits_key(account), -floor)
 
     def _give_included(self, account: str, period: int, amount: int) -> None:
-        """Its first call this month has them already; what must not fail is tried until it is done."""
-        done: asyncio.Future[Any] = self._loop.create_future()
-        done.add_done_callback(lambda done: self._give_again(done, account, period, amount))
-        self._writer.gifts.append(Order(INCLUDED, {"account": account, "period": period, "amount": amount}, done))
-        self._ring_soon()
+        """Its first call this month has them already."""
+        self._insist(self._writer.gifts, INCLUDED, {"account": account, "period": period, "amount": amount})
 
-    def _give_again(self, done: asyncio.Future[Any], account: str, period: int, amount: int) -> None:
-        if done.cancelled() or done.exception() is None or self._broken is not None:
-            return
-        self._loop.call_later(AGAIN_SECONDS, self._give_included, account, period, amount)
+    def _insist(self, orders: deque[Order], command: str, args: dict[str, Any]) -> None:
+        """Have a command run that must not fail: it is tried until it is done."""
+
+        def again(done: asyncio.Future[Any]) -> None:
+            if not done.cancelled() and done.exception() is not None and self._broken is None:
+                self._loop.call_later(AGAIN_SECONDS, self._insist, orders, command, args)
+
+        done: asyncio.Future[Any] = self._loop.create_future()
+        done.add_done_callback(again)
+        orders.append(Order(command, args, done))
+        self._ring_soon()
 
     def _until_the_month_turns(self) -> float:
         now = self._clock_ms()

@@ -88,3 +88,19 @@ def test_credits_that_end_are_called_back_from_workers_and_what_their_calls_hold
         assert reader().ask(broken) == []
 
     staffed(2, story)
+
+
+def test_keys_that_a_dead_workers_calls_claimed_are_free_and_those_of_others_are_not(staffed):
+    async def story(staff):
+        await staff.owner.run("user.create", {"name": "ada"})
+        dead, alive = staff.children
+        assert [await dead.ask("claim", "one"), await alive.ask("claim", "two")] == ["yours"] * 2
+        assert [await alive.ask("claim", "one"), await alive.ask("claim", "two")] == ["running"] * 2
+        os.kill(dead.pid, signal.SIGKILL)
+        await dead.process.wait()
+        async with asyncio.timeout(5):
+            while await alive.ask("claim", "one") == "running":
+                await asyncio.sleep(0.02)
+        assert await alive.ask("claim", "two") == "running"
+
+    staffed(2, story)
