@@ -29,6 +29,7 @@ def test_an_explicit_zero_is_zero() -> None:
         "7",
         {},
         {"completion_tokens": 3},
+        {"prompt_tokens": 3},
         {"prompt_tokens": -1, "completion_tokens": 3},
         {"prompt_tokens": 1, "completion_tokens": -3},
         {"prompt_tokens": 1.5, "completion_tokens": 3},

@@ -17,11 +17,11 @@ BYTES_PER_TOKEN = 4
 def usage_of(reported: Any) -> Usage | None:
     """Read an OpenAI `usage` object into disjoint classes.
 
-    None where it is missing, or says something that cannot be: negative, huge, not a whole number.
+    None where it is missing, told by halves, or says something that cannot be: negative, huge, not a whole number.
     """
     if not isinstance(reported, dict):
         return None
-    prompt, completion = reported.get("prompt_tokens"), reported.get("completion_tokens", 0)
+    prompt, completion = reported.get("prompt_tokens"), reported.get("completion_tokens")
     if type(prompt) is not int or type(completion) is not int:
         return None
     if not (0 <= prompt <= TOKENS_MAX and 0 <= completion <= TOKENS_MAX):
