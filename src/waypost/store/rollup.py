@@ -23,6 +23,7 @@ BEHIND_CALLS: Final = 1_024
 """Left for later, at least: most of the newest calls' neighbours have not ended yet."""
 LATE_TOGETHER: Final = 512
 EVERY: Final = 1 << 31
+SESSIONS_TOGETHER: Final = 256
 ID_MAX: Final = (1 << 63) - 1
 
 WAS_SERVED: Final = f"((c.flags & {SERVED}) <> 0 OR coalesce(c.state, 0) = 1)"
@@ -61,6 +62,10 @@ HAS_ENDED: Final = "coalesce(c.state, 1) <> 0"
 LATE: Final = f"FROM usage_late l JOIN calls c ON c.id = l.id WHERE l.id <= :last AND {HAS_ENDED}"
 
 STATE: Final = "SELECT rolled_to, deleted_to FROM usage_state WHERE id = 1"
+FORGET_SESSIONS: Final = """
+  DELETE FROM usage_sessions WHERE (day, account, user_id, session) IN
+    (SELECT day, account, user_id, session FROM usage_sessions WHERE day < :day ORDER BY day LIMIT :limit)
+"""
 IN_RANGE: Final = "c.id > :after AND c.id <= :last AND c.id NOT IN (SELECT id FROM usage_late)"
 IS_ONE: Final = "c.id = :id"
 
@@ -162,6 +167,14 @@ def keep_sums(sql: Sql, last: int) -> None:
         roll_through(sql, before, last)
     fold_late(sql, last, EVERY)
     sql.run("UPDATE usage_state SET deleted_to = :last WHERE deleted_to < :last", {"last": last})
+
+
+def forget_sessions(sql: Sql, before: int) -> int:
+    """Delete some sums by session tag of days whose calls all have numbers under `before`. How many.
+
+    Their callers choose tags, so that there are as many as there were calls; sums by everything else stay for ever.
+    """
+    return sql.run(FORGET_SESSIONS, {"day": before // DAY, "limit": SESSIONS_TOGETHER})
 
 
 def roll_through(sql: Sql, after: int, last: int) -> None:

@@ -6,6 +6,7 @@ from waypost.store.books import Retention
 from waypost.store.commands import run_command
 from waypost.store.desk import Desk
 from waypost.store.postgres.chores import CHANGES_KEPT, DAY_MS, DELETE_ROWS, Chores, Pace
+from waypost.store.rollup import COUNTED, SESSIONS_TOGETHER
 
 TOKEN = {"user": "ada", "name": "laptop", "kind": "write", "digest": b"d" * 32, "last4": ""}
 AT_ONCE = Pace(retention_seconds=0.0, used_seconds=0.0, trouble_seconds=0.0)
@@ -130,3 +131,19 @@ def test_keys_of_calls_are_deleted_when_their_time_is_up(scribe, clock):
     clock.now += DAY_MS
     do_all(Chores(scribe, Retention(), clock))
     assert count(scribe, "keyed_calls") == 0
+
+
+def test_sums_by_session_go_with_the_calls_of_their_days_and_other_sums_stay(scribe, clock):
+    today = START_MS // DAY_MS
+    zeros = ", ".join("0" for _ in COUNTED)
+    for day in (today - 2, today - 1, today):
+        for number in range(SESSIONS_TOGETHER):
+            tagged = f"INSERT INTO usage_sessions VALUES (:day, 1, 1, :tag, {zeros})"
+            scribe.sql.run(tagged, {"day": day, "tag": str(number)})
+        scribe.sql.run(f"INSERT INTO usage_days VALUES (:day, 1, 1, 1, 'm', 'p', {zeros})", {"day": day})
+    do_all(Chores(scribe, Retention(None, None), clock))
+    assert scribe.sql.value("SELECT count(*) FROM usage_sessions") == 3 * SESSIONS_TOGETHER, "kept for ever"
+    do_all(Chores(scribe, Retention(1, None), clock))
+    days = "SELECT day, count(*) FROM usage_sessions GROUP BY day ORDER BY day"
+    assert scribe.sql.rows(days) == [(today - 1, SESSIONS_TOGETHER), (today, SESSIONS_TOGETHER)]
+    assert scribe.sql.value("SELECT count(*) FROM usage_days") == 3

@@ -10,6 +10,7 @@ from waypost.store.books import Retention
 from waypost.store.commands import run_command
 from waypost.store.desk import Desk
 from waypost.store.identities import tokens
+from waypost.store.rollup import COUNTED, SESSIONS_TOGETHER
 from waypost.store.sqlite.chores import DAY_MS, DELETE_ROWS, Chores, Pace
 from waypost.store.sqlite.log_file import PAGE_BYTES
 from waypost.store.sqlite.scribe import Scribe
@@ -192,3 +193,19 @@ def test_keys_of_calls_are_deleted_when_their_time_is_up(scribe, connection, clo
     clock.now += DAY_MS
     do_all(Chores(scribe, Retention(), clock))
     assert count(connection, "keyed_calls") == 0
+
+
+def test_sums_by_session_go_with_the_calls_of_their_days_and_other_sums_stay(scribe, clock):
+    today = START_MS // DAY_MS
+    zeros = ", ".join("0" for _ in COUNTED)
+    for day in (today - 2, today - 1, today):
+        for number in range(SESSIONS_TOGETHER):
+            tagged = f"INSERT INTO usage_sessions VALUES (:day, 1, 1, :tag, {zeros})"
+            scribe.sql.run(tagged, {"day": day, "tag": str(number)})
+        scribe.sql.run(f"INSERT INTO usage_days VALUES (:day, 1, 1, 1, 'm', 'p', {zeros})", {"day": day})
+    do_all(Chores(scribe, Retention(None, None), clock))
+    assert scribe.sql.value("SELECT count(*) FROM usage_sessions") == 3 * SESSIONS_TOGETHER, "kept for ever"
+    do_all(Chores(scribe, Retention(1, None), clock))
+    days = "SELECT day, count(*) FROM usage_sessions GROUP BY day ORDER BY day"
+    assert scribe.sql.rows(days) == [(today - 1, SESSIONS_TOGETHER), (today, SESSIONS_TOGETHER)]
+    assert scribe.sql.value("SELECT count(*) FROM usage_days") == 3

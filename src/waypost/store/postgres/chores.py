@@ -18,7 +18,7 @@ from waypost.store.postgres.arrays import array
 from waypost.store.postgres.names import Word
 from waypost.store.postgres.scribe import Scribe
 from waypost.store.postgres.sql import translated
-from waypost.store.rollup import keep_sums
+from waypost.store.rollup import forget_sessions, keep_sums
 from waypost.store.sql import OutcomeUnknown, TryAgain, Unstorable
 from waypost.store.uses import due_uses
 
@@ -122,8 +122,7 @@ class Chores:
             self._scribe.names.forget(words)
             if self._counted is not None:
                 self._counted -= gone
-        else:
-            self._delete_old_notes(before)
+        elif not self._delete_old_notes(before):
             self._retain_at = now + self._pace.retention_seconds
 
     def _roll(self, now: float) -> None:
@@ -161,8 +160,11 @@ class Chores:
             self._scribe.commit()
         return len(rows), words
 
-    def _delete_old_notes(self, before: int) -> None:
-        """Unknown callers under `before`, and changes that every process has long seen."""
+    def _delete_old_notes(self, before: int) -> int:
+        """Unknown callers and sums by session under `before`, and changes that every process has long seen.
+
+        How many sums went: there may be more of those.
+        """
         with translated():
             self._scribe.begin()
             sql = self._scribe.sql
@@ -170,7 +172,9 @@ class Chores:
             sql.run("DELETE FROM strangers WHERE id < :before", {"before": before})
             newest = sql.value("SELECT max(seq) FROM changes") or 0
             sql.run("DELETE FROM changes WHERE seq <= :old", {"old": newest - CHANGES_KEPT})
+            forgotten = forget_sessions(sql, before)
             self._scribe.commit()
+        return forgotten
 
     def _note_uses(self, age_ms_min: int) -> None:
         """Write when tokens were last used, once a minute each at most."""

@@ -13,6 +13,7 @@ import msgspec
 from waypost.domain.requests import first_number_at
 from waypost.store.books import Retention
 from waypost.store.keyed_calls import delete_expired
+from waypost.store.rollup import forget_sessions
 from waypost.store.sql import EngineTrouble
 from waypost.store.sqlite.log_file import lengthen
 from waypost.store.sqlite.retention import Due, delete_old_notes, delete_oldest
@@ -137,7 +138,8 @@ class Chores:
         else:
             delete_old_notes(self._connection, before)
             delete_expired(self._scribe.sql, self._clock_ms())
-            self._retain_at = now + self._pace.retention_seconds
+            if not forget_sessions(self._scribe.sql, before):
+                self._retain_at = now + self._pace.retention_seconds
 
     def _roll(self, now: float) -> None:
         """Put some calls into the sums of usage; come back at once while there are more."""
