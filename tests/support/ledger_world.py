@@ -348,7 +348,10 @@ class World:
         self.charged[number] = (call, charge)
 
     def crash(self) -> None:
-        """The process ends with calls open, and another begins."""
+        """The process ends with calls open, and another begins. Of a call that had not gone out, nobody knows."""
+        for call in self.open:
+            if call.out:
+                self.do(self._go_out(call, durable=True))
         self.do(self.owner.close())
         left = set(self.reader.ask(lambda sql: [number for (number,) in sql.rows(OPEN)]))
         for call in self.open:

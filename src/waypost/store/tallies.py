@@ -19,6 +19,7 @@ CHARGED: Final = """
 """
 MOVED: Final = "SELECT debit, credit, sum(amount) FROM transfers GROUP BY debit, credit"
 OLDEST: Final = "SELECT min(id) FROM calls"
+DELETED: Final = "SELECT deleted_to FROM usage_state WHERE id = 1"
 CARRIED: Final = "SELECT max(at_ms) FROM transfers WHERE kind = 'carried'"
 SUMMED: Final = f"SELECT day, {', '.join(f'sum({name})' for name in COUNTED)} FROM usage_days GROUP BY day ORDER BY day"  # noqa: S608 (constants)
 IN_SUMS: Final = "c.id <= :rolled_to AND c.id NOT IN (SELECT id FROM usage_late)"
@@ -82,10 +83,16 @@ def subjects_of(one: Charged, account: str) -> list[str]:
 
 
 def whole_from(sql: Sql) -> int:
-    """The first month of which no charged call was deleted; 0 where none ever was."""
+    """The first month of which no charged call was deleted; 0 where none ever was.
+
+    The oldest call that is left says nothing where calls ran on while newer ones were deleted.
+    """
     carried = sql.value(CARRIED)
     if carried is None:
         return 0
+    deleted = sql.value(DELETED)
+    if deleted:
+        return 1 + period_of(at_ms(deleted))
     oldest = sql.value(OLDEST)
     return 1 + period_of(carried if oldest is None else at_ms(oldest))
 
