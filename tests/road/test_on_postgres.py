@@ -65,6 +65,26 @@ def test_a_database_that_goes_away_and_comes_back_needs_no_restart(tmp_path, pos
         assert server.waybill(waybill)["outcome"] == "delivered"
 
 
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_ready_knows_that_the_database_is_gone_before_anybody_calls(
+    tmp_path, postgres, postgres_database, workers
+) -> None:
+    outage = PostgresOutage(postgres, postgres_database)
+    with waypost(tmp_path, "", "--database", postgres_database, "--workers", workers) as server:
+        call(server)
+        outage.begin()
+        while (ready := server.ask("GET", "/ready")).status_code == 200:
+            pass
+        assert "ledger_unavailable" in ready.json()["reasons"][0]
+        metrics = server.ask("GET", "/metrics").text
+        waiting = [line for line in metrics.splitlines() if line.startswith("waypost_unwritten_waybills")]
+        assert [line.split()[-1] for line in waiting] == ["0"]
+        outage.end()
+        while server.ask("GET", "/ready").status_code != 200:
+            pass
+        call(server)
+
+
 def test_the_doctor_looks_at_the_database_and_repeats_no_password(tmp_path, secret_address) -> None:
     with waypost(tmp_path, "", "--database", secret_address):
         pass

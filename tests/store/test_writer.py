@@ -8,6 +8,7 @@ from sample_bills import START_MS
 
 from waypost.store.batch import Order
 from waypost.store.books import Retention, StoreSettings
+from waypost.store.engines import engine_of
 from waypost.store.folder_lock import FolderLock
 from waypost.store.sql import OutcomeUnknown
 from waypost.store.sqlite.engine import SqliteEngine
@@ -183,3 +184,26 @@ def test_commands_are_answered_in_their_order(desk):
     desk.wait(lambda: sum(len(batch.orders) for batch in desk.batches) == 3)
     results = [getattr(result, "name", "refused") for batch in desk.batches for result in batch.results]
     assert results == ["ada", "bob", "refused"]
+
+
+def test_a_connection_lost_while_nobody_writes_is_made_again_and_is_no_trouble(folder, postgres, postgres_database):
+    troubles = []
+    writing = engine_of(folder, postgres_database).open_writer(Retention(), lambda: START_MS)
+    heard = threading.Event()
+
+    def news():
+        connection = writing.scribe.session.connection
+        found = real()
+        if writing.scribe.session.connection is not connection:
+            heard.set()
+        return found
+
+    real, writing.scribe.news = writing.scribe.news, news
+    nothing = [lambda *_: None] * 4
+    writer = Writer(*writing, StoreSettings(folder, poll_seconds=0.02), Hooks(*nothing, troubles.append))
+    lost = writing.scribe.session.connection.info.backend_pid
+    writer.start()
+    postgres.execute(f"SELECT pg_terminate_backend({lost}, 5000)")
+    assert heard.wait(10)
+    writer.stop()
+    assert troubles == []

@@ -279,14 +279,21 @@ class Writer:
         self._polled_at = time.monotonic()
         if self.trouble is not None and self._polled_at - self._tried_at >= PATIENCE_SECONDS:
             self._try_disk()
-        try:
-            changes = self._scribe.news()
-        except TryAgain as error:
-            self._scribe.roll_back()
-            self._tell_trouble(str(error))
-            return
+        changes = self._news()
         if changes:
             self._hooks.changed(changes)
+
+    def _news(self) -> list[Change]:
+        """A connection that was lost while nobody used it is made again; only where that fails is it trouble."""
+        for last in (False, True):
+            try:
+                return self._scribe.news()
+            except TryAgain as error:
+                self._scribe.roll_back()
+                if last or self.trouble is not None:
+                    self._tell_trouble(str(error))
+                    break
+        return []
 
 
 def _taken(opens: dict[int, Opening]) -> list[Opening]:

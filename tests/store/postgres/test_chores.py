@@ -70,6 +70,15 @@ def test_too_many_waybills_go_oldest_first_and_new_ones_count(scribe, filed, clo
     assert scribe.sql.value("SELECT max(id) FROM calls") >= oldest
 
 
+def test_another_limit_is_kept_to_at_once(scribe, filed, clock):
+    chores = Chores(scribe, Retention(None, None), clock)
+    filed(20)
+    do_all(chores)
+    chores.retention = Retention(None, 7)
+    do_all(chores)
+    assert count(scribe) == 7
+
+
 def test_words_that_no_call_holds_any_more_are_forgotten_and_can_come_back(scribe, filed, clock):
     filed(3, request=sample_request("acme/one", session_tag="gone"))
     filed(3, request=sample_request("acme/one", session_tag="stays"))

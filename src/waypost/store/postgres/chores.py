@@ -65,6 +65,7 @@ class Chores:
         self._scribe = scribe
         self.retention = retention
         self._clock_ms = clock_ms
+        self._retained = retention
         self._retain_at = time.monotonic()
         self._roll_at = time.monotonic()
         self._used_at = 0.0
@@ -86,7 +87,7 @@ class Chores:
         if now < self._rest_until:
             return False
         try:
-            if now >= self._retain_at:
+            if now >= self._retain_at or self.retention != self._retained:
                 self._scribe.be_connected()
                 self._retain(now)
             elif now >= self._roll_at:
@@ -113,7 +114,7 @@ class Chores:
 
     def _retain(self, now: float) -> None:
         """Delete a few of the oldest waybills; come back at once while there are more."""
-        age, rows_max = self.retention
+        age, rows_max = self._retained = self.retention
         before = 0 if age is None else first_number_at(max(0, self._clock_ms() - age * DAY_MS))
         surplus = 0 if rows_max is None else self._calls() - rows_max
         gone, words = self._delete_oldest(before, surplus)
