@@ -189,9 +189,10 @@ def test_commands_are_answered_in_their_order(desk):
 def test_a_connection_lost_while_nobody_writes_is_made_again_and_is_no_trouble(folder, postgres, postgres_database):
     troubles = []
     writing = engine_of(folder, postgres_database).open_writer(Retention(), lambda: START_MS)
-    heard = threading.Event()
+    polled, heard = threading.Semaphore(0), threading.Event()
 
     def news():
+        polled.release()
         connection = writing.scribe.session.connection
         found = real()
         if writing.scribe.session.connection is not connection:
@@ -203,6 +204,8 @@ def test_a_connection_lost_while_nobody_writes_is_made_again_and_is_no_trouble(f
     writer = Writer(*writing, StoreSettings(folder, poll_seconds=0.02), Hooks(*nothing, troubles.append))
     lost = writing.scribe.session.connection.info.backend_pid
     writer.start()
+    for _ in range(3):  # by then the chores of the beginning are done
+        polled.acquire()
     postgres.execute(f"SELECT pg_terminate_backend({lost}, 5000)")
     assert heard.wait(10)
     writer.stop()
