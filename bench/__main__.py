@@ -18,7 +18,7 @@ from bench import cores, grown, machine, processes, targets, work
 from bench.figures import bottlenecks, figures
 from bench.peers import PEERS
 from bench.report import DOCUMENT, Report, as_markdown, as_text, with_section
-from bench.targets import Nginx, Recipe, Running, TargetFailed, Waypost
+from bench.targets import BareRelay, Nginx, Recipe, Running, TargetFailed, Waypost
 from bench.work import Row, Stage
 
 SECTIONS = ("starts", *work.SECONDS, *work.STEADY, "growth")
@@ -107,10 +107,15 @@ def seen(given: argparse.Namespace, stage: Stage, nginx: str | None) -> list[Row
         rows += work.starts(stage, floor, lambda folder: Waypost(folder, settings, place, given.workers))
     with ExitStack() as stack:
         ours = Recipe("waypost", Waypost(stage.folder / "waypost", settings, place, given.workers).start)
-        gateways = [stack.enter_context(recipe.start()) for recipe in (*floor, ours)]
+        relay = (
+            []
+            if given.without_nginx
+            else [Recipe("bare relay", BareRelay(stage.folder, stage.upstream.port, place).start)]
+        )
+        gateways = [stack.enter_context(recipe.start()) for recipe in (*floor, *relay, ours)]
         peers = at_peers(stage, stack, rows) if given.peers else []
         for kind in work.SECONDS:
-            rows += work.saturated(stage, kind, [*gateways, *peers]) if kind in given.only else []
+            rows += work.saturated(stage, kind, [*gateways, *relays, *peers]) if kind in given.only else []
         for section in work.STEADY:
             rows += work.steady(stage, section, [stage.upstream, *gateways]) if section in given.only else []
     if "growth" in given.only:

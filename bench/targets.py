@@ -281,6 +281,22 @@ http {{
 """
 
 
+class BareRelay(NamedTuple):
+    """Bytes from one socket to another, in Python: what the language costs."""
+
+    folder: Path
+    upstream: int
+    cores: frozenset[int] | None
+
+    @contextmanager
+    def start(self) -> Iterator[Running]:
+        port, log = free_port(), self.folder / "relay.log"
+        command = [sys.executable, "-m", "bench.relay", str(port), str(self.upstream)]
+        speech = Speech("/KIND/v1/chat/completions")
+        with launched(Launch("bare relay", command, port, speech, log, self.cores, PYTHON_PATH)) as running:
+            yield running
+
+
 class Waypost(NamedTuple):
     """Ourselves, governed: token check, policy, limits, pulse and a durable waybill for every call."""
 
@@ -321,6 +337,8 @@ class Waypost(NamedTuple):
 COMMON_SETTINGS = """
 [practice]
 enabled = false
+[credits]
+included_usd_per_month = "1000000"
 [log]
 level = "warning"
 [server]
