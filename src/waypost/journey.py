@@ -151,10 +151,11 @@ async def chat(call: Call, house: House) -> None:
     """Carry one call. Refusals and failures become a waybill and a reply here, and nowhere else."""
     try:
         await _carry(call, house)
-    except Left:
-        _void(call.bill)
+    except Left as left:
+        _part(call.bill, left.flow)
         _close(call, house, Outcome.LEFT, CALLER_LEFT_STATUS)
-        await _write_down(call, house)  # nobody is there any more who could be told that it cannot be
+        if await _write_down(call, house) is not None:  # nobody is there any more who could be told
+            _void(call.bill)
     except Problem as problem:
         await _refuse(call, house, problem)
     except Exception:
@@ -241,6 +242,7 @@ async def _deliver(call: Call, house: House, flow: Flow, ask: ChatRequest) -> No
 OUTCOMES = (Outcome.DELIVERED, Outcome.FAILED, Outcome.LEFT)
 ENDS = (Ended.DONE, Ended.BROKEN, Ended.GONE)
 """Both by `EndKind`."""
+LET_GO = End(GONE)
 
 
 async def _begin(call: Call, house: House, flow: Flow) -> int:
@@ -287,6 +289,14 @@ def _say_end(call: Call, flow: Flow, end: End) -> None:
         call.whole(bill, end.tail)
     elif end.kind is BROKEN:
         call.broken(Failed(end.code or "upstream_error", f"{bill.served_by} could not finish the answer.", why=end.why))
+
+
+def _part(bill: Waybill, flow: Flow | None) -> None:
+    """Nobody waits for the first word any more. Who has read the prompt bills it, so leaving is not free."""
+    if flow is None or bill.request is None:
+        _void(bill)
+    else:
+        _settle(bill, flow, LET_GO, bill.request)
 
 
 def _void(bill: Waybill) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -16,6 +17,8 @@ class FailingDisk(apsw.VFS):
         super().__init__("failing", self.base, makedefault=True)
         self.sync_error: type[apsw.Error] | None = None
         self.write_error: type[apsw.Error] | None = None
+        self.gate: threading.Event | None = None
+        """A slow disk: syncs of the log wait for it."""
         self.syncs = 0
         self._fails: dict[str, tuple[int, type[apsw.Error]]] = {}
 
@@ -47,6 +50,8 @@ class FailingFile(apsw.VFSFile):
 
     def xSync(self, flags):  # noqa: N802
         self._disk.syncs += self._is_log
+        if self._is_log and self._disk.gate is not None:
+            assert self._disk.gate.wait(20), "the test forgot its slow disk"
         if self._is_log and self._disk.sync_error is not None:
             raise self._disk.sync_error("the test's disk")
         if self._is_log:

@@ -13,7 +13,7 @@ from waypost.domain.pulse import CallResult
 from waypost.domain.waybill import Attempt
 from waypost.providers.addresses import Address
 from waypost.providers.exchange import Exchange
-from waypost.providers.flow import DRAINING, End, Flow
+from waypost.providers.flow import DRAINING, GONE, End, Flow
 from waypost.providers.openai import OpenAISpeaker
 from waypost.providers.replies import Blame, Verdict
 from waypost.providers.stream import StreamFlow
@@ -65,7 +65,15 @@ class Leaver(Protocol):
 
 
 class Left(Exception):
-    """The caller left before the first word."""
+    """The caller left before the first word.
+
+    `flow` is the attempt that was let go for that: its provider has read the prompt. None where nobody was asked, or
+    who was asked failed by itself.
+    """
+
+    def __init__(self, flow: Flow | None = None) -> None:
+        super().__init__()
+        self.flow = flow
 
 
 class Courier:
@@ -104,7 +112,7 @@ class Courier:
             self.note(flow, verdict)
             verdicts.append((candidate, verdict))
             if caller.gone:
-                raise Left
+                raise Left(flow if verdict is GONE else None)
             if not verdict.try_next or perf_counter() - started >= plan.deadlines.call_seconds_max:
                 why_no_more = "the call's time is up"
                 break

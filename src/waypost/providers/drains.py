@@ -21,8 +21,10 @@ class Drained(Protocol):
 class Drains:
     """The answers that are read for their usage alone."""
 
-    def __init__(self, most: int = DRAINS_MAX) -> None:
+    def __init__(self, most: int = DRAINS_MAX, seconds_max: float = DRAIN_SECONDS_MAX) -> None:
         self._most = most
+        self.seconds_max = seconds_max
+        """How long each is read on."""
         self._flows: dict[Drained, None] = {}
 
     def __len__(self) -> int:

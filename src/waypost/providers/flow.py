@@ -21,7 +21,6 @@ from waypost.domain.chat import ChatRequest, Usage
 from waypost.domain.endpoints import Deadlines
 from waypost.domain.plans import Candidate
 from waypost.domain.waybill import Attempt
-from waypost.providers.drains import DRAIN_SECONDS_MAX
 from waypost.providers.exchange import Exchange, Trouble
 from waypost.providers.replies import Blame, Headers, Verdict, judge_error, judge_head
 from waypost.providers.watch import Watch
@@ -186,7 +185,7 @@ class Flow(ABC):
 
     def _drain(self) -> None:
         now = perf_counter()
-        self._call_ends = min(self._call_ends, now + DRAIN_SECONDS_MAX)
+        self._call_ends = min(self._call_ends, now + self._watch.drains.seconds_max)
         self.due = min(self.due, self._call_ends)
         if self._paused:
             self.on_room()
@@ -359,6 +358,8 @@ class Flow(ABC):
         """A deadline has passed, or would have without the words that came since: end, or say when to look again."""
         if self.stage == REFUSED:
             self._judge_refusal()
+        elif self.stage < HELD and self._delivered is not None:
+            self.let_go()
         elif self.stage < HELD:
             seconds = now - self._began
             self._refuse(Verdict("provider_timeout", f"no word within {seconds:.3g} s", status=self.attempt.status))
