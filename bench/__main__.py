@@ -107,12 +107,9 @@ def seen(given: argparse.Namespace, stage: Stage, nginx: str | None) -> list[Row
         rows += work.starts(stage, floor, lambda folder: Waypost(folder, settings, place, given.workers))
     with ExitStack() as stack:
         ours = Recipe("waypost", Waypost(stage.folder / "waypost", settings, place, given.workers).start)
-        relay = (
-            []
-            if given.without_nginx
-            else [Recipe("bare relay", BareRelay(stage.folder, stage.upstream.port, place).start)]
-        )
-        gateways = [stack.enter_context(recipe.start()) for recipe in (*floor, *relay, ours)]
+        bare = [Recipe("bare relay", BareRelay(stage.folder, stage.upstream.port, place).start)] if nginx else []
+        gateways = [stack.enter_context(recipe.start()) for recipe in (*floor, ours)]
+        relays = [stack.enter_context(recipe.start()) for recipe in bare]
         peers = at_peers(stage, stack, rows) if given.peers else []
         for kind in work.SECONDS:
             rows += work.saturated(stage, kind, [*gateways, *relays, *peers]) if kind in given.only else []
