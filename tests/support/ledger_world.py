@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 
 import uvloop
 from abacus import Abacus, Asked, Rate, Words, cap, ceiling, cost
+from ledger_checks import check_disk, check_memory
 from sample_bills import START_MS, sample_caller, sample_request
 
 from waypost.domain.chat import Usage
@@ -27,8 +28,6 @@ from waypost.ledger.settlement import Ended
 from waypost.store.books import Mark, Retention, StoreSettings
 from waypost.store.owner import Owner
 from waypost.store.reader import Reader
-from waypost.store.sql import Sql
-from waypost.store.verify import verify
 
 Result = TypeVar("Result")
 INCLUDED = {"user:1": 700, "org:1": 0}
@@ -127,6 +126,7 @@ class World:
         year, month = divmod(self.period, 100)
         return calendar.timegm((year + month // 12, month % 12 + 1, 1, 0, 0, 0)) * 1000
 
+    payers = PAYERS
     settle = staticmethod(came_to)
     make_counters: Callable[..., Any] | None = None
     """For mutants: what takes the place of the owner's counters."""
@@ -387,58 +387,12 @@ class World:
         self.charged = {number: call for number, call in self.charged.items() if number in there}
         self.expired = {number: call for number, call in self.expired.items() if number in there}
 
-    # What must always be true.
-
     def check(self) -> None:
         """Every invariant, the disk and the memory against the oracle."""
         self.do(self.owner.run("token.used", {"uses": {}}))  # what was said before is written
-        self.reader.ask(self._check_disk)
-        self._check_memory()
-
-    def _check_disk(self, sql: Sql) -> None:
-        found = [one.explained for one in verify(sql, self.owner.living_epochs)]
-        assert not found, found
-        same("balances", existing(sql.rows("SELECT name, posted FROM accounts")), existing(self.said.posted.items()))
-        same("floors", dict(sql.rows(FLOORS)), existing(self.said.floors.items()))
-        spent = {(subject, period): used for subject, period, used in sql.rows(SPENT)}
-        same("spending", existing(spent.items()), existing(self.said.spent.items()))
-        for account in INCLUDED:
-            same(f"lots of {account}", sql.rows(LOTS, {"account": account}), self.said.remaining(account))
-        running = {call.bill.id: call.amount for call in self.open}
-        held = dict(sql.rows("SELECT id, hold_nano_usd FROM calls WHERE state = 0"))
-        same("open holds", held, {number: running.get(number) for number in held})
-        same("lost holds", [call.bill.id for call in self.open if call.written and call.bill.id not in held], [])
-        for name, state, known in (("settled", 1, self.charged), ("expired", 3, self.expired)):
-            same(name, sorted(number for (number,) in sql.rows(IN_STATE, {"state": state})), sorted(known))
-
-    def _check_memory(self) -> None:
-        standing = self.owner.counters._standing
-        for account in INCLUDED:
-            tally = standing.get(f"credits:{account}")
-            if tally is not None:
-                same(f"what is free in memory of {account}", tally.free(0), self.said.free(account))
-        for limit in {limit for payer in PAYERS for limit in payer.limits}:
-            tally = standing.get(f"spend:{limit.subject}:{self.period}")
-            if tally is not None:
-                left = self.said.left(limit.subject, self.period, limit.nano_usd)
-                same(f"what is left in memory of {limit.subject}", tally.free(limit.nano_usd), left)
-
-
-def same(what: str, here: Any, there: Any) -> None:
-    """Fails with both, for pytest explains nothing outside of tests."""
-    assert here == there, f"{what}: the ledger has {here}, the oracle {there}"
-
-
-def existing(amounts: Any) -> dict[Any, int]:
-    return {key: amount for key, amount in amounts if amount}
+        self.reader.ask(lambda sql: check_disk(self, sql))
+        check_memory(self)
 
 
 OPEN = "SELECT id FROM calls WHERE state = 0"
 ENDED = "SELECT count(*) FROM calls WHERE state <> 0 OR state IS NULL"
-IN_STATE = "SELECT id FROM calls WHERE state = :state"
-FLOORS = "SELECT name, floor FROM accounts WHERE floor <> 0"
-SPENT = "SELECT subject, period, used FROM spending"
-LOTS = """
-  SELECT l.expires_at, l.remaining FROM lots l JOIN accounts a ON a.id = l.account
-  WHERE a.name = :account AND l.remaining > 0 ORDER BY l.expires_at, l.remaining
-"""
