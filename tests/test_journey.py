@@ -14,7 +14,7 @@ from waypost.domain.payers import Payer
 from waypost.domain.plans import Candidate, Exclusion, Plan
 from waypost.domain.problems import Refusal
 from waypost.domain.waybill import Outcome, Waybill
-from waypost.journey import House, chat, turned_away
+from waypost.journey import House, _price, chat, turned_away
 from waypost.ledger.book import Book
 from waypost.providers.courier import Courier
 from waypost.providers.exchange import Trouble
@@ -476,3 +476,35 @@ def test_who_leaves_an_answer_that_stops_with_them_pays_for_what_was_delivered()
     assert bill.usage.estimated
     assert 0 < bill.usage.output < 100
     assert bill.charge_nano_usd == bill.usage.input * 1000 + bill.usage.output * 2000
+
+
+def test_who_leaves_before_the_first_word_pays_for_the_prompt_that_was_read() -> None:
+    upstream = Upstream(200, [], stop="hang")
+    _, rooms, _, _ = travel(upstream, prepare=leaves(0.02))
+    bill = rooms.filed[0]
+    assert upstream.cancelled
+    assert (bill.outcome, bill.usage.estimated, bill.usage.output) == (Outcome.LEFT, True, 0)
+    assert bill.charge_nano_usd == bill.usage.input * 1000 > 0
+    assert rooms.purses.left["credits:user:1"] == CREDITS - bill.charge_nano_usd
+
+
+def test_who_leaves_a_provider_that_failed_by_itself_pays_nothing() -> None:
+    _, rooms, _, _ = travel(Upstream(None, []), prepare=lambda _, call: setattr(call, "gone", True), stops=False)
+    assert rooms.filed[0].charge_nano_usd == 0
+    assert rooms.purses.left["credits:user:1"] == CREDITS
+
+
+def test_leaving_that_could_not_be_written_down_is_not_charged() -> None:
+    def prepare(rooms, call):
+        rooms.full = True
+        leaves(0.02)(rooms, call)
+
+    call, rooms, _, _ = travel(Upstream(200, [], stop="hang"), prepare=prepare)
+    assert call.bill.charge_nano_usd == 0
+    assert rooms.purses.left["credits:user:1"] == CREDITS
+
+
+def test_an_own_key_without_a_label_is_an_own_key_all_the_same() -> None:
+    priced = Endpoint("acme/one", "p0", "native", Price(1, 1))
+    assert _price(Candidate(priced, provider(0, stops=True), "why", "")) is None
+    assert _price(Candidate(priced, provider(0, stops=True), "why")) == Price(1, 1)

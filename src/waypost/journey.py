@@ -261,7 +261,7 @@ async def _begin(call: Call, house: House, flow: Flow) -> int:
 
 def _price(candidate: Candidate) -> Price | None:
     """What credits pay at this endpoint; nothing where none is known, or where the payer's own key pays."""
-    return None if candidate.own_key else candidate.endpoint.price
+    return candidate.endpoint.price if candidate.own_key is None else None
 
 
 def _settle(bill: Waybill, flow: Flow, end: End, ask: ChatRequest) -> Usage:
