@@ -6,7 +6,20 @@ from datetime import UTC, datetime
 
 import pytest
 
-from waypost.cli.amounts import count, decimals, duration, iso_of, known, local_time, moment, rate, span_seconds, usd
+from waypost.cli.amounts import (
+    count,
+    decimals,
+    duration,
+    iso_of,
+    known,
+    local_time,
+    moment,
+    nano_usd_of,
+    rate,
+    span_seconds,
+    usd,
+)
+from waypost.cli.exits import Stop
 
 NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
 
@@ -28,6 +41,22 @@ NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
 )
 def test_money_has_as_many_digits_as_say_something(nano, text) -> None:
     assert usd(nano) == text
+
+
+@pytest.mark.parametrize(
+    ("text", "cents"),
+    [("12.50", 1250), ("$5", 500), (" 1_000 ", 100_000), ("$1,250.5", 125_050), ("-1,000,000", -(10**8))],
+)
+def test_an_amount_is_read_as_people_type_it(text, cents) -> None:
+    assert nano_usd_of(text, "AMOUNT") == cents * 10**7
+
+
+@pytest.mark.parametrize(
+    "text", ["5,5", "5,50", "1,00", "1000,000", "1,0000", ",500", "1,000.5,0", "\u0663", "1.0000000001"]
+)
+def test_a_comma_that_is_not_between_thousands_is_no_amount(text) -> None:
+    with pytest.raises(Stop):
+        nano_usd_of(text, "AMOUNT")
 
 
 @pytest.mark.parametrize(("value", "text"), [(None, "-"), (0.1, "0.10"), (3.0, "3.00"), (0.075, "0.075"), (0, "0.00")])

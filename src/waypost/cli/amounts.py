@@ -12,6 +12,7 @@ from waypost.domain.money import nano_usd
 
 NANO: Final = 1_000_000_000
 UNKNOWN: Final = "-"
+COMMAS: Final = re.compile(r"-?[0-9]{1,3}(,[0-9]{3})+(\.[0-9]*)?")
 SPAN: Final = re.compile(r"(\d{1,6})\s*(s|m|h|d|w)\Z")
 SPAN_SECONDS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
 SECONDS_MAX: Final = 100 * 365 * 86_400
@@ -33,9 +34,15 @@ def exact_usd(nano: int | None) -> str:
 
 
 def nano_usd_of(text: str, what: str) -> int:
-    """An amount as people type it, `12.50` or `$12.50`, to the last digit. Raises Stop."""
+    """An amount as people type it, `12.50` or `$1,250.00`, to the last digit. Raises Stop.
+
+    A comma stands between thousands and nowhere else: whoever means 5.50 by `5,50` must not give 550.
+    """
+    amount = text.strip().removeprefix("$")
+    if COMMAS.fullmatch(amount):
+        amount = amount.replace(",", "")
     try:
-        return nano_usd(text.strip().removeprefix("$").replace(",", "").replace("_", ""))
+        return nano_usd(amount.replace("_", "") if amount.isascii() else "")
     except ValueError:
         raise usage_error(
             f"{what} {text!r} is no amount of USD.", "Write it like 12.50, with at most nine decimals."
