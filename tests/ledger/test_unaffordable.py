@@ -29,9 +29,10 @@ def test_who_pays_for_others_is_not_told_to_bill_another_organisation():
 
 
 def test_a_limit_says_whose_it_is_and_until_when():
-    said = spending_limit_reached(payer(), SpendingLimit("token:9", 10**9, "token 'ci'"), 10, 5, 202612)
+    said = spending_limit_reached(payer(), SpendingLimit("token:9", 10**9, "token 'ci'"), 10, 5, 202612, 3)
     assert "token 'ci'" in said.message
     assert "2027-01-01" in said.why
+    assert ("at most 3," in said.fix, said.extra["max_tokens_affordable"]) == (True, 3)
 
 
 def test_a_warning_has_a_topic_that_hugging_faces_clients_show_once():

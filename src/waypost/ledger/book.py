@@ -193,6 +193,7 @@ def _put_back(till: Till, counters: tuple[Counter, ...], amount: int) -> None:
 
 
 def _refusal(hold: Hold, found: list[Ceiling], place: int, left: int, amount: int) -> Refusal:
+    fits = longest_within(found, left)
     if place < len(hold.payer.limits):
-        return spending_limit_reached(hold.payer, hold.payer.limits[place], amount, left, hold.period)
-    return credits_exhausted(hold.payer, amount, left, longest_within(found, left))
+        return spending_limit_reached(hold.payer, hold.payer.limits[place], amount, left, hold.period, fits)
+    return credits_exhausted(hold.payer, amount, left, fits)

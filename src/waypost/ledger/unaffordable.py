@@ -42,16 +42,19 @@ def credits_exhausted(payer: Payer, needed: int, free: int, fits: int) -> Refusa
     )
 
 
-def spending_limit_reached(payer: Payer, limit: SpendingLimit, needed: int, left: int, period: int) -> Refusal:
-    """A monthly limit is used up, or nearly."""
+def spending_limit_reached(
+    payer: Payer, limit: SpendingLimit, needed: int, left: int, period: int, fits: int
+) -> Refusal:
+    """A monthly limit is used up, or nearly. `fits` is the longest answer that it leaves room for."""
+    shorter = f"Ask for max_tokens of at most {fits}" if fits > 0 else "Ask for a cheaper model"
     until = _month_begins(next_period(period))
     return Refusal(
         "spending_limit_reached",
         f"The monthly spending limit of {limit.shown} leaves {usd(left)}, and this call may cost {usd(needed)}.",
         why=f"the limit is {usd(limit.nano_usd)} a month, and it begins anew on {until}",
-        fix="Ask for a smaller max_tokens or a cheaper model, or have the limit raised.",
+        fix=f"{shorter}, or have the limit raised.",
         extra={
-            **_evidence(payer, needed, left, None),
+            **_evidence(payer, needed, left, fits),
             "limit": {"of": limit.shown, "nano_usd": limit.nano_usd, "until": f"{until}T00:00:00Z"},
         },
     )
@@ -74,15 +77,13 @@ def _fix(payer: Payer, fits: int) -> str:
     return f"Ask for max_tokens of at most {fits}, or {more}." if fits > 0 else f"{more[0].upper()}{more[1:]}."
 
 
-def _evidence(payer: Payer, needed: int, free: int, fits: int | None) -> dict[str, object]:
-    shown: dict[str, object] = {
+def _evidence(payer: Payer, needed: int, free: int, fits: int) -> dict[str, object]:
+    return {
         "payer": {"type": payer.type, "name": payer.name},
         "needed_nano_usd": needed,
         "free_nano_usd": free,
+        "max_tokens_affordable": max(0, fits),
     }
-    if fits is not None:
-        shown["max_tokens_affordable"] = max(0, fits)
-    return shown
 
 
 def _month_begins(period: int) -> str:
