@@ -21,6 +21,9 @@ def test_users_and_organisations_are_found_by_name_with_what_a_month_brings(alon
             with pytest.raises(Stop) as caught:
                 look(wrong)
             assert caught.value.code is Exit.USAGE
+        with pytest.raises(Stop) as caught:
+            books.holder("acne")
+        assert str(caught.value) == "There is no user or organisation 'acne'; did you mean \"acme\"?"
 
 
 def test_no_data_folder_is_said(alone, tmp_path) -> None:

@@ -99,6 +99,7 @@ def test_nobodys_account_gets_nothing(do, sql, account):
 def test_amounts_are_whole_positive_and_bounded(do, sql, amount):
     refused(do, "credits.grant", account="user:1", amount=amount)
     assert not transfers(sql)
+    assert "a refund" in refused(do, "credits.grant", account="user:1", amount=-1).fix
 
 
 def test_no_balance_grows_beyond_what_can_be_counted(do, sql):
@@ -233,7 +234,9 @@ def test_a_call_that_cost_nothing_is_not_given_back(do, sql, state):
     do("credits.grant", account="user:1", amount=5 * USD)
     call(sql, "user:1", 100, state=state)
     assert refused(do, "credits.refund", call=1).param == "call"
-    assert "no record" in refused(do, "credits.refund", call=2).why
+    refusal = refused(do, "credits.refund", call=2)
+    assert "no record" in refusal.why
+    assert "`waypost credits grant`" in refusal.fix
 
 
 @pytest.mark.parametrize(

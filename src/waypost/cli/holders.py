@@ -69,9 +69,9 @@ class Books(NamedTuple):
         for one in everybody:
             if one.name == name:
                 return one
-        near = did_you_mean(name, [one.name for one in everybody])
+        near = did_you_mean(name, [one.name for one in everybody]) or "."
         hint = "`waypost users list` and `waypost orgs list` list them."
-        raise usage_error(f"There is no user or organisation {name!r}{near}.", hint)
+        raise usage_error(f"There is no user or organisation {name!r}{near}", hint)
 
 
 @contextmanager

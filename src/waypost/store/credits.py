@@ -175,7 +175,7 @@ def _refund_call(desk: Desk, args: RefundArgs, call: int) -> Movement:
             "call",
             f"{request_id(call)} is no call that was charged, so there is nothing to give back.",
             why="there is no record of it (any more)" if row is None else "it cost nothing, or has not ended",
-            fix="`waypost requests` lists calls with their charges; credits.adjust gives credits for other reasons.",
+            fix="`waypost requests list` shows charges; `waypost credits grant` gives for other reasons.",
         )
     payer, _, charge, earlier = row
     amount = args.amount

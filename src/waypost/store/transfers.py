@@ -53,7 +53,12 @@ def checked(wanted: Wanted) -> Wanted:
     """The same, or a Refusal for what no transfer can be."""
     if not 0 < wanted.amount <= AMOUNT_NANO_USD_MAX:
         most = AMOUNT_NANO_USD_MAX // NANO_USD_PER_USD
-        raise invalid("amount", f"An amount is 1 nano-USD to {most:,} USD.", why=f"it is {wanted.amount} nano-USD")
+        raise invalid(
+            "amount",
+            f"An amount is 1 nano-USD to {most:,} USD.",
+            why=f"it is {wanted.amount} nano-USD",
+            fix="Give an amount above 0; what is to be taken back is a refund.",
+        )
     if wanted.outside_id is not None and not 0 < len(wanted.outside_id) <= OUTSIDE_ID_LENGTH_MAX:
         raise invalid("outside_id", f"An outside id has 1 to {OUTSIDE_ID_LENGTH_MAX} characters.")
     if len(wanted.note) > NOTE_LENGTH_MAX:
