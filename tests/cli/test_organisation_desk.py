@@ -39,6 +39,14 @@ def test_members_come_change_and_go(call, org) -> None:
     assert call("orgs", "members", org, "--format", "quiet").lines == [f"{org}-ann"]
 
 
+def test_who_takes_the_last_admin_out_is_told_so(call, org) -> None:
+    for name, role in (("bob", "write"), ("eve", "admin")):
+        call("users", "create", f"{org}-{name}")
+        call("orgs", "add-member", org, f"{org}-{name}", "--role", role)
+    assert "no admin" not in call("orgs", "remove-member", org, f"{org}-ann", "--format", "human").err
+    assert "has no admin any more" in call("orgs", "remove-member", org, f"{org}-eve", "--format", "human").err
+
+
 def test_rules_and_limits_change_one_by_one(call, org) -> None:
     call("orgs", "set", org, "--providers", "practice-swift,practice-thrifty", "--billers", "admin")
     call("orgs", "set", org, "--price-demanded", "--member-limit", "0.000000001", "--included", "3")

@@ -102,6 +102,9 @@ def remove_member(call: Call, name: str, user: str) -> None:
             raise usage_error(f"{user!r} is not in {name!r}.", f"`waypost orgs members {plain(name)}` lists who is.")
         with visit(*books.place) as run:
             run("member.remove", {"organisation": name, "user": user})
+    if not any(one.role == "admin" for one in places if one is not gone):
+        again = f"waypost orgs add-member {plain(name)} USER --role admin"
+        call.screen.hint(f"{plain(name)} has no admin any more, and only operators can change it; `{again}` makes one.")
     row = member_json(gone)
     if call.screen.human:
         call.screen.out(f"{plain(user)} is no longer in {plain(name)}.")
