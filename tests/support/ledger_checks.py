@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from waypost.store.sql import Sql
+from waypost.store.replay import replay
 from waypost.store.verify import verify
 
 ACCOUNTS = ("user:1", "org:1")
@@ -13,6 +14,7 @@ ACCOUNTS = ("user:1", "org:1")
 def check_disk(world: Any, sql: Sql) -> None:
     found = [one.explained for one in verify(sql, world.owner.living_epochs)]
     assert not found, found
+    same("replayed entries", [one for one in replay(sql) if one.certain], [])
     same("balances", existing(sql.rows("SELECT name, posted FROM accounts")), existing(world.said.posted.items()))
     same("floors", dict(sql.rows(FLOORS)), existing(world.said.floors.items()))
     spent = {(subject, period): used for subject, period, used in sql.rows(SPENT)}

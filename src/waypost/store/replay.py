@@ -5,7 +5,7 @@ What is rebuilt must be what is kept. Where it is not, the difference is shown, 
 
 from __future__ import annotations
 
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections import Counter, defaultdict
 from collections.abc import Iterable
 from itertools import pairwise
@@ -23,6 +23,8 @@ from waypost.store.usage import date_of
 from waypost.store.waybills import at_ms
 
 PAGE: Final = 5_000
+WRITTEN_MS_MAX: Final = 6_000
+"""A charge is on the disk so long after its call's end, at most."""
 BALANCE, MONTH, MONTH_USED, SPENDING, LOT, DAY_SUMS = "balance", "month", "month_used", "spending", "lot", "day_sums"
 MOVES: Final = """
   SELECT t.id, t.at_ms, t.kind, t.debit, t.credit, t.amount, t.about, l.expires_at
@@ -55,7 +57,9 @@ class Difference(NamedTuple):
     kept: int
     rebuilt: int
     certain: bool = True
-    """It can only be a fault. Spending that is too low can also be a limit that began within the month."""
+    """It can only be a fault. Spending that is too low can also be a limit that began within the month, and what
+    remains of a lot may come of charges in another order.
+    """
     number: int = 0
     """The month, lot or day that it is about."""
 
@@ -136,10 +140,12 @@ def _spending(sql: Sql, known: Tallies) -> list[Difference]:
 def _lots(sql: Sql) -> list[Difference]:
     """Lots of accounts of which calls were deleted are left alone: nobody knows any more when those were charged."""
     kept = sql.rows(LOTS)
-    rebuilt = _rebuilt_lots(sql, {account for _, _, account, _ in kept} - {number for (number,) in sql.rows(CARRIED)})
+    rebuilt, unsure = _rebuilt_lots(
+        sql, {account for _, _, account, _ in kept} - {number for (number,) in sql.rows(CARRIED)}
+    )
     return [
-        Difference(LOT, name, remaining, rebuilt[lot], number=lot)
-        for lot, remaining, _, name in kept
+        Difference(LOT, name, remaining, rebuilt[lot], account not in unsure, lot)
+        for lot, remaining, account, name in kept
         if rebuilt.get(lot, remaining) != remaining
     ]
 
@@ -155,31 +161,44 @@ def _days(sql: Sql) -> list[Difference]:
     ]
 
 
-def _rebuilt_lots(sql: Sql, wanted: set[int]) -> dict[int, int]:
-    """Lot → what remains of it, when everything happens again in the order of its time."""
+def _rebuilt_lots(sql: Sql, wanted: set[int]) -> tuple[dict[int, int], set[int]]:
+    """Lot → what remains of it, when everything happens again in the order of its time.
+
+    And accounts of which that order is not known well enough.
+    """
     moves: dict[int, list[Move]] = defaultdict(list)
     for row in sql.rows(MOVES) if wanted else ():
         move = Move(*row)
         for account in wanted.intersection((move.debit, move.credit)):
             moves[account].append(move)
-    charges = _charges_between(sql, {account: [move.at_ms for move in mine] for account, mine in moves.items()})
+    charges, unsure = _charges_between(sql, {account: [move.at_ms for move in mine] for account, mine in moves.items()})
     left: dict[int, int] = {}
     for account, mine in moves.items():
         left |= _played(account, mine, charges[account])
-    return left
+    return left, unsure
 
 
-def _charges_between(sql: Sql, times: dict[int, list[int]]) -> dict[int, Counter[int]]:
-    """Account → how many of its transfers came before → what was charged then, together."""
+def _charges_between(sql: Sql, times: dict[int, list[int]]) -> tuple[dict[int, Counter[int]], set[int]]:
+    """Account → how many of its transfers came before → what was charged then, together.
+
+    And accounts that moved credits while such a charge was on its way to the disk, or at nobody knows which time: a
+    call that was swept, or settled late, is charged long after it began.
+    """
+    unsure: set[int] = set()
     sums: dict[int, Counter[int]] = {account: Counter() for account in times}
     after = 0
     while times and (page := sql.rows(CHARGES, {"after": after, "page": PAGE})):
         for number, total_us, account, charge in page:
             mine = times.get(account)
             if mine is not None:
-                sums[account][bisect_right(mine, at_ms(number) + total_us // 1000)] += charge
+                ended = at_ms(number) + total_us // 1000
+                place = bisect_right(mine, ended)
+                sums[account][place] += charge
+                written = bisect_right(mine, ended + WRITTEN_MS_MAX) if total_us else len(mine)
+                if bisect_left(mine, ended) != written:
+                    unsure.add(account)
         after = page[-1][0]
-    return sums
+    return sums, unsure
 
 
 def _played(account: int, moves: list[Move], charges: Counter[int]) -> dict[int, int]:
