@@ -127,3 +127,12 @@ def test_a_month_that_turns_begins_anew_and_calls_belong_to_the_month_of_their_n
     assert (late.period, purses.left["spend:user:1:202609"]) == (202609, 10**9 - late.amount), "though October began"
     with pytest.raises(Refusal, match="monthly spending limit"):
         asyncio.run(book.hold(ONE, asked, LIMITED, october))
+
+
+def test_the_length_that_is_said_to_fit_fits_once_it_is_asked_for():
+    purses = Purses(credits__user__1=300_000)
+    with pytest.raises(Refusal) as refused:
+        hold(purses)
+    fits = refused.value.extra["max_tokens_affordable"]
+    assert fits > 0
+    assert hold(purses, input_tokens_max=100 + len('"max_tokens": 12345, '), output_tokens_max=fits).amount <= 300_000

@@ -22,6 +22,8 @@ from waypost.ledger.unaffordable import credits_exhausted, low_balance, spending
 from waypost.store.books import STANDING, Counter, Verdict
 
 COUNTERS_KEPT_MAX: Final = 16_384
+CAP_BYTES: Final = 32
+"""What `"max_tokens": 12345, ` adds to a body."""
 
 
 class Till(Protocol):
@@ -75,8 +77,16 @@ class Wanted(NamedTuple):
     """What a hold is worked out from."""
 
     found: list[Ceiling]
-    output_tokens: int | None
-    """The caller's own cap."""
+    plan: Plan
+    ask: ChatRequest
+
+    def fits(self, nano_usd: int) -> int:
+        """The longest answer that may be asked for, in tokens; negative where not even the prompt is within this."""
+        found = self.found
+        if self.ask.output_tokens_max is None:  # naming it makes the prompt longer, as its bytes bound it
+            longer = self.ask._replace(input_tokens_max=self.ask.input_tokens_max + CAP_BYTES)
+            found = ceilings(self.plan, longer)
+        return longest_within(found, nano_usd)
 
 
 class Book:
@@ -100,7 +110,7 @@ class Book:
         if not found:
             return None
         hold = Hold(self._till, payer, self._period_of(at_ms), self._counters_of(payer))
-        wanted = Wanted(found, ask.output_tokens_max)
+        wanted = Wanted(found, plan, ask)
         amount = self._amount(hold, wanted)
         left = 0
         for place, counter in enumerate(hold.counters):
@@ -126,7 +136,7 @@ class Book:
             _put_back(self._till, hold.counters[:place], amount)
             smaller = self._smaller(hold, wanted, verdict.remaining)
             if smaller is None:
-                raise _refusal(hold, wanted.found, place, verdict.remaining, amount)
+                raise _refusal(hold, wanted, place, verdict.remaining, amount)
             amount = smaller
 
     async def _take_all(self, counters: tuple[Counter, ...], amount: int) -> tuple[int, Verdict]:
@@ -143,8 +153,8 @@ class Book:
         return place, verdict
 
     def _amount(self, hold: Hold, wanted: Wanted) -> int:
-        if wanted.output_tokens is not None:
-            return dearest(wanted.found, wanted.output_tokens)
+        if wanted.ask.output_tokens_max is not None:
+            return dearest(wanted.found, wanted.ask.output_tokens_max)
         known = (self._till.free(counter) for counter in hold.counters)
         free = min((amount for amount in known if amount is not None), default=UNLIMITED)
         hold.cap = cap_of(wanted.found, max(0, free))
@@ -192,8 +202,8 @@ def _put_back(till: Till, counters: tuple[Counter, ...], amount: int) -> None:
         till.give(counter, amount)
 
 
-def _refusal(hold: Hold, found: list[Ceiling], place: int, left: int, amount: int) -> Refusal:
-    fits = longest_within(found, left)
+def _refusal(hold: Hold, wanted: Wanted, place: int, left: int, amount: int) -> Refusal:
+    fits = wanted.fits(left)
     if place < len(hold.payer.limits):
         return spending_limit_reached(hold.payer, hold.payer.limits[place], amount, left, hold.period, fits)
     return credits_exhausted(hold.payer, amount, left, fits)
