@@ -202,8 +202,6 @@ def _under(call: Call, hold: Hold, ask: ChatRequest) -> ChatRequest:
     bill = call.bill
     bill.hold = hold
     bill.hold_nano_usd = hold.amount
-    if hold.warning:
-        call.limits(((WARNING, hold.warning),))
     if hold.cap is not None:
         ask = bill.request = ask._replace(output_cap=hold.cap)
     return ask
@@ -255,8 +253,16 @@ async def _begin(call: Call, house: House, flow: Flow) -> int:
     bill.first_word_ms = _elapsed_ms(call, house)
     if call.gone:
         return CALLER_LEFT_STATUS
+    _warn(call)
     call.begin(bill)
     return 200
+
+
+def _warn(call: Call) -> None:
+    """Say in the head of the reply when credits run low."""
+    hold = call.bill.hold
+    if hold is not None and (warning := hold.warning):
+        call.limits(((WARNING, warning),))
 
 
 def _price(candidate: Candidate) -> Price | None:
@@ -286,6 +292,7 @@ def _say_end(call: Call, flow: Flow, end: End) -> None:
         warning = bill.hold.warning if bill.hold is not None else ""
         call.finish(flow.closing(bill.usage, bill.charge_nano_usd, warning) + end.tail)
     elif end.kind is DONE:
+        _warn(call)
         call.whole(bill, end.tail)
     elif end.kind is BROKEN:
         call.broken(Failed(end.code or "upstream_error", f"{bill.served_by} could not finish the answer.", why=end.why))

@@ -117,8 +117,8 @@ def test_an_outside_id_moves_credits_once(do):
 
 @pytest.mark.parametrize(
     "other",
-    [{"account": "user:2"}, {"amount": USD + 1}, {"expires_at": NOW + 1}],
-    ids=["another account", "another amount", "another end"],
+    [{"account": "user:2"}, {"amount": USD + 1}],
+    ids=["another account", "another amount"],
 )
 def test_the_same_outside_id_with_other_content_is_refused_and_says_so(do, sql, other):
     do("credits.topup", account="user:1", amount=USD, outside_id="pay-1")
@@ -127,6 +127,14 @@ def test_the_same_outside_id_with_other_content_is_refused_and_says_so(do, sql, 
     assert "something else was done already" in refusal.message
     assert "transfer 1:" in refusal.why
     assert len(transfers(sql)) == 1
+
+
+def test_a_repeated_grant_may_say_its_end_anew_and_the_first_one_stands(do, sql):
+    first = do("credits.grant", account="user:1", amount=USD, outside_id="gift-1", expires_at=NOW + 1_000)
+    second = do("credits.grant", account="user:1", amount=USD, outside_id="gift-1", expires_at=NOW + 9_000)
+    assert second.again
+    assert (second.transfer, second.balance) == (first.transfer, USD)
+    assert [lot.expires_at for lot in open_lots(sql, account_named(sql, "user:1").id)] == [NOW + 1_000]
 
 
 def test_an_outside_id_of_one_command_is_not_free_for_another(do):

@@ -38,10 +38,11 @@ class Till(Protocol):
 class Hold:
     """Credits set aside for one call, and the one end they come to."""
 
-    __slots__ = ("_till", "amount", "cap", "counters", "overrun", "payer", "period", "state", "taken", "warning")
+    __slots__ = ("_low", "_till", "amount", "cap", "counters", "left", "overrun", "payer", "period", "state", "taken")
 
-    def __init__(self, till: Till, payer: Payer, period: int, counters: tuple[Counter, ...]) -> None:
+    def __init__(self, till: Till, payer: Payer, period: int, counters: tuple[Counter, ...], low: int = 0) -> None:
         self._till = till
+        self._low = low
         self.payer = payer
         self.period = period
         """The month it belongs to, whenever it ends."""
@@ -53,8 +54,13 @@ class Hold:
         """How long the answer may get, where the caller did not say."""
         self.state = HoldState.OPEN
         self.overrun = 0
-        self.warning = ""
-        """What `X-HF-Warning` says."""
+        self.left = 0
+        """Credits beside it, in nano-USD, as far as was known when it was taken."""
+
+    @property
+    def warning(self) -> str:
+        """What `X-HF-Warning` says: of the balance less the hold while the call runs, then less its charge."""
+        return low_balance(self.payer, self.left) if self.left < self._low else ""
 
     def end(self, came_to: Settlement) -> None:
         """Give back everything but the charge."""
@@ -69,6 +75,7 @@ class Hold:
     def _keep(self, charge: int) -> None:
         unused, self.taken = self.taken - charge, charge
         if unused:
+            self.left += unused
             for counter in self.counters:
                 self._till.give(counter, unused)
 
@@ -109,7 +116,7 @@ class Book:
         found = ceilings(plan, ask)
         if not found:
             return None
-        hold = Hold(self._till, payer, self._period_of(at_ms), self._counters_of(payer))
+        hold = Hold(self._till, payer, self._period_of(at_ms), self._counters_of(payer), self._low)
         wanted = Wanted(found, plan, ask)
         amount = self._amount(hold, wanted)
         left = 0
@@ -123,8 +130,7 @@ class Book:
 
     def _held(self, hold: Hold, amount: int, left: int) -> Hold:
         hold.amount = hold.taken = amount
-        if left < self._low:
-            hold.warning = low_balance(hold.payer, left)
+        hold.left = left
         return hold
 
     async def _hold_asking(self, hold: Hold, wanted: Wanted, amount: int) -> Hold:

@@ -67,13 +67,16 @@ def checked(wanted: Wanted) -> Wanted:
 
 
 def done_before(desk: Desk, wanted: Wanted) -> Movement | None:
-    """The answer to what came under this outside id already. Raises Refusal where that was something else."""
+    """The answer to what came under this outside id already. Raises Refusal where that was something else.
+
+    When the credits end is not compared: "in 90 days" is another moment each time it is said, and the first one stands.
+    """
     known = None if wanted.outside_id is None else transfer_under(desk.sql, wanted.outside_id)
     if known is None:
         return None
     different = [
         f"{name} was {getattr(known, name)}, now {getattr(wanted, name)}"
-        for name in ("kind", "debit", "credit", "amount", "call", "expires_at")
+        for name in ("kind", "debit", "credit", "amount", "call")
         if getattr(known, name) != getattr(wanted, name)
     ]
     if different:
