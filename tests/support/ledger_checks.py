@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from waypost.store.sql import Sql
 from waypost.store.replay import replay
+from waypost.store.sql import Sql
 from waypost.store.verify import verify
 
 ACCOUNTS = ("user:1", "org:1")

@@ -59,7 +59,7 @@ class PostgresServer:
     def new_database(self) -> str:
         """The address of an empty one."""
         name = f"test_{next(self._numbers)}"
-        self.execute(f"CREATE DATABASE {name}")
+        self.execute(f"CREATE DATABASE {name} STRATEGY FILE_COPY")  # half the time of logging every page
         return self.address(name)
 
     def drop(self, address: str) -> None:
