@@ -26,7 +26,6 @@ from waypost.app_settings import connections_bearable, door_tls, retention
 from waypost.crew_hands import BACKLOG, Hands, WorkerOrders, one_each
 from waypost.crew_terminal import Terminal, on_hangup
 from waypost.domain.databases import shown as shown_address
-from waypost.domain.money import nano_usd
 from waypost.identity.pepper import read_pepper
 from waypost.identity.tokens import mint
 from waypost.ledger.included import Included
@@ -179,12 +178,7 @@ def store_settings(settings: Settings) -> StoreSettings:
 
 def include_credits(owner: Owner, reader: Reader, settings: Settings) -> Reader:
     """What each month brings is the owner's to give: at an account's first call."""
-    each = settings.credits
-    included = Included(
-        nano_usd(each.included_usd_per_month),
-        nano_usd(each.organisation_included_usd_per_month),
-        reader.organisations(),
-    )
+    included = Included(settings.credits.included, reader.organisations())
     owner.standing.included = included
     owner.on_changes(included.apply)
     return reader

@@ -54,8 +54,9 @@ def _refused_by(refusal: Refusal) -> dict[str, Any]:
 
 
 def _predicted(plan: Plan, ask: ChatRequest) -> int | None:
-    """Expected cost at the first endpoint."""
-    price = plan.order[0].endpoint.price
-    if price is None:
+    """Expected charge at the first endpoint; None where credits do not pay it."""
+    first = plan.order[0]
+    price = first.endpoint.price
+    if price is None or first.own_key is not None:
         return None
     return cost_nano_usd(price, estimate(ask, ask.output_tokens_expected))

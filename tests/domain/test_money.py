@@ -14,6 +14,7 @@ from waypost.domain.money import (
     Price,
     cost_nano_usd,
     dated_price,
+    exact_usd,
     nano_usd,
     nano_usd_per_million,
 )
@@ -85,3 +86,18 @@ def test_amounts_are_read_exactly(written, nano):
 def test_what_is_no_whole_number_of_nano_usd_is_refused(written):
     with pytest.raises(ValueError, match="USD"):
         nano_usd(written)
+
+
+@pytest.mark.parametrize(
+    ("nano", "shown"),
+    [
+        (0, "$0.00"),
+        (1, "$0.000000001"),
+        (35_200, "$0.0000352"),
+        (12_400_000_000, "$12.40"),
+        (10**19, "$10,000,000,000.00"),
+        (-3_000_000_000, "-$3.00"),
+    ],
+)
+def test_amounts_are_exact_and_have_at_least_two_decimals(nano, shown):
+    assert exact_usd(nano) == shown

@@ -8,6 +8,7 @@ from decimal import Decimal
 from typing import Any, Final
 
 from waypost.cli.options import usage_error
+from waypost.domain import money
 from waypost.domain.money import nano_usd
 
 NANO: Final = 1_000_000_000
@@ -27,10 +28,7 @@ def usd(nano: int | None) -> str:
 
 def exact_usd(nano: int | None) -> str:
     """Nano-USD to the last digit, and at least two: `$12.50`, `-$0.000000001`."""
-    if nano is None:
-        return UNKNOWN
-    whole, parts = divmod(abs(nano), NANO)
-    return f"{'-' if nano < 0 else ''}${whole:,}.{f'{parts:09d}'.rstrip('0').ljust(2, '0')}"
+    return UNKNOWN if nano is None else money.exact_usd(nano)
 
 
 def nano_usd_of(text: str, what: str) -> int:

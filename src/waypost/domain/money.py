@@ -76,6 +76,12 @@ def nano_usd(usd: str | float | Decimal) -> int:
     return int(amount)
 
 
+def exact_usd(nano_usd: int) -> str:
+    """Nano-USD to the last digit, and at least two decimals: `$0.0000352`, `$12.40`, `-$1,250.00`."""
+    whole, parts = divmod(abs(nano_usd), NANO_USD_PER_USD)
+    return f"{'-' if nano_usd < 0 else ''}${whole:,}.{f'{parts:09d}'.rstrip('0').ljust(2, '0')}"
+
+
 @lru_cache(maxsize=65_536)  # a catalogue of 80,000 rows has a few thousand different prices
 def dated_price(price: Price, as_of: str) -> Price:
     """A price with its version: the day it was known, and a hash of its figures."""

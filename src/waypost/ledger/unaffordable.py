@@ -5,29 +5,15 @@ Amounts are shown in USD with every digit that counts, because a price is often 
 
 from __future__ import annotations
 
-from decimal import Decimal
 from typing import Final
 
 from waypost.domain.ledger import next_period
-from waypost.domain.money import NANO_USD_PER_USD
+from waypost.domain.money import exact_usd as usd
 from waypost.domain.payers import ORGANISATION, Payer, SpendingLimit
 from waypost.domain.problems import Refusal
 
 WARNING_TOPIC: Final = "credits"
 """Hugging Face's clients show a warning once for each topic."""
-
-
-def usd(nano_usd: int) -> str:
-    """`$0.0000352`, `$12.40`, `-$3.00`: exact, at least two decimals."""
-    amount = abs(Decimal(nano_usd) / NANO_USD_PER_USD)
-    text = format(amount.normalize(), "f")
-    whole, _, decimals = text.partition(".")
-    return f"{'-' if nano_usd < 0 else ''}${whole}.{decimals:0<2}"
-
-
-def whose(payer: Payer) -> str:
-    """`organisation acme`, `user alice`."""
-    return f"{payer.type} {payer.name}"
 
 
 def credits_exhausted(payer: Payer, needed: int, free: int, fits: int) -> Refusal:

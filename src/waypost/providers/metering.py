@@ -5,13 +5,12 @@ from __future__ import annotations
 from decimal import ROUND_CEILING, Decimal
 from typing import Any
 
-from waypost.domain.chat import ChatRequest, Usage
+from waypost.domain.chat import BYTES_PER_TOKEN, ChatRequest, Usage
 from waypost.domain.money import NANO_USD_PER_USD
 
 REPORTED_USD_MAX = 10_000
 TOKENS_MAX = 100_000_000
 UNBELIEVABLE = "its usage cannot be believed, so ours is an estimate"
-BYTES_PER_TOKEN = 4
 
 
 def usage_of(reported: Any) -> Usage | None:
