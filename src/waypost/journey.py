@@ -272,13 +272,12 @@ def _price(candidate: Candidate) -> Price | None:
 
 def _settle(bill: Waybill, flow: Flow, end: End, ask: ChatRequest) -> Usage:
     """What it came to: the provider's count, else our estimate of what was handed on."""
-    delivered = estimate(ask, end.words)
-    usage = bill.usage = end.usage or delivered
+    usage = bill.usage = end.usage or estimate(ask, end.words)
     price = _price(flow.candidate)
     bill.own_key = flow.candidate.own_key
     bill.reported_nano_usd = end.reported_nano_usd
     if bill.hold is not None:
-        came = came_to(bill.hold, ENDS[end.kind], price, end.usage, delivered)
+        came = came_to(bill.hold, ENDS[end.kind], price, end.usage, usage)
         bill.hold.end(came)
         bill.charge_nano_usd = came.charge
         bill.price_version = price.version if price else ""
